@@ -1,0 +1,1 @@
+//! Bounded frames, the job specification and the action vocabulary.

@@ -1,0 +1,1 @@
+//! The control daemon casemated and the operator's command casemate.

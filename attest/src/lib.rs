@@ -1,0 +1,1 @@
+//! The verifier: judges an evidence file offline, trusting nothing of the appliance.

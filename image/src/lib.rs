@@ -1,0 +1,1 @@
+//! Builds packs, the development release and the image.
