@@ -25,5 +25,24 @@ pub const FRAME_TOO_LARGE: Code = Code {
     next: "The sender is ended; split the data, or use a workspace file.",
 };
 
+/// A workflow's declaration is not acceptable.
+pub const WORKFLOW_DECLARATION: Code = Code {
+    id: "workflow.declaration",
+    what: "The file workflow.toml is missing, is not TOML, or holds an unknown key or a value out of range.",
+    next: "Correct the named key; docs/formats/workflow.md lists every key with its range.",
+};
+
+/// A file of a workflow is not acceptable.
+pub const WORKFLOW_FILES: Code = Code {
+    id: "workflow.files",
+    what: "A workflow's folder lacks main.star or holds a file that is not a small UTF-8 script by a plain path.",
+    next: "Keep only workflow.toml and .star files in the folder; docs/formats/workflow.md states the limits.",
+};
+
 /// Every code of this crate.
-pub const CODES: &[Code] = &[FRAME_MALFORMED, FRAME_TOO_LARGE];
+pub const CODES: &[Code] = &[
+    FRAME_MALFORMED,
+    FRAME_TOO_LARGE,
+    WORKFLOW_DECLARATION,
+    WORKFLOW_FILES,
+];

@@ -21,5 +21,6 @@ pub mod frame;
 pub mod id;
 pub mod job;
 pub mod lease;
+pub mod source;
 
 pub use code::Code;
