@@ -1,0 +1,266 @@
+//! Lines of text in a region of the screen, and the memory that makes a second
+//! look cheap.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use casemate_protocol::action::Line;
+use casemate_protocol::code::Code;
+use rten::ThreadPool;
+use thiserror::Error;
+
+use crate::vision::boxes::TextBox;
+use crate::vision::code;
+use crate::vision::detector::Detector;
+use crate::vision::frame::{Frame, Region};
+use crate::vision::recogniser::{Reading, Recogniser};
+use crate::vision::strip::Strip;
+
+/// Regions remembered whole.
+const REGIONS: usize = 4;
+/// Lines remembered by their pixels; all are forgotten when there are more.
+const LINES: usize = 4096;
+/// Largest model file.
+const LARGEST_MODEL: u64 = 64 << 20;
+
+/// Why the screen could not be read.
+#[derive(Debug, Error)]
+pub enum VisionError {
+    /// A model file could not be read.
+    #[error("the model {path} cannot be read: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A model file is not what it should be.
+    #[error("a model is not usable: {0}")]
+    Model(String),
+    /// A region that cannot be read.
+    #[error("the region {0:?} cannot be read")]
+    Region(Region),
+}
+
+impl VisionError {
+    /// The stable code.
+    pub fn code(&self) -> &'static Code {
+        match self {
+            Self::File { .. } | Self::Model(_) => &code::MODEL,
+            Self::Region(_) => &code::REGION,
+        }
+    }
+}
+
+/// Reads regions of frames.
+#[derive(Debug)]
+pub struct Reader {
+    detector: Detector,
+    recogniser: Recogniser,
+    hash: RandomState,
+    lines: HashMap<u64, Reading>,
+    regions: VecDeque<Remembered>,
+}
+
+/// A region as it was read last.
+#[derive(Debug)]
+struct Remembered {
+    region: Region,
+    pixels: Frame,
+    boxes: Vec<TextBox>,
+    lines: Vec<Line>,
+}
+
+impl Reader {
+    /// Loads `det.onnx` and `rec.onnx` of a folder; networks run on `threads` threads.
+    ///
+    /// # Errors
+    /// [`VisionError::File`] and [`VisionError::Model`].
+    pub fn load(folder: &Path, threads: usize) -> Result<Self, VisionError> {
+        let pool = Arc::new(ThreadPool::with_num_threads(threads));
+        Ok(Self {
+            detector: Detector::load(file(&folder.join("det.onnx"))?, Arc::clone(&pool))?,
+            recogniser: Recogniser::load(file(&folder.join("rec.onnx"))?, pool)?,
+            hash: RandomState::new(),
+            lines: HashMap::new(),
+            regions: VecDeque::new(),
+        })
+    }
+
+    /// The lines of text in a region, in reading order. A region that looks as
+    /// it did when it was read before costs a comparison.
+    ///
+    /// # Errors
+    /// See [`VisionError`].
+    pub fn read(&mut self, frame: &Frame, region: Region) -> Result<Vec<Line>, VisionError> {
+        let pixels = frame.crop(region).ok_or(VisionError::Region(region))?;
+        if let Some(known) = self
+            .regions
+            .iter()
+            .find(|r| r.region == region && r.pixels == pixels)
+        {
+            return Ok(known.lines.clone());
+        }
+        let boxes = self.boxes(frame, region, &pixels)?;
+        let lines = self.lines(frame, &boxes)?;
+        self.regions.retain(|r| r.region != region);
+        self.regions.truncate(REGIONS.saturating_sub(1));
+        self.regions.push_front(Remembered {
+            region,
+            pixels,
+            boxes,
+            lines: lines.clone(),
+        });
+        Ok(lines)
+    }
+
+    /// Boxes of a region; only the part that changed since it was read last is
+    /// looked at again, if that is small.
+    fn boxes(
+        &self,
+        frame: &Frame,
+        region: Region,
+        pixels: &Frame,
+    ) -> Result<Vec<TextBox>, VisionError> {
+        let before = self.regions.iter().find(|r| r.region == region);
+        let changed = before.and_then(|b| Some((b, changed(&b.pixels, pixels)?)));
+        let Some((before, band)) = changed else {
+            return self.detector.detect(frame, region);
+        };
+        let part = around(band, region, &before.boxes);
+        if part.pixels().saturating_mul(2) > region.pixels() {
+            return self.detector.detect(frame, region);
+        }
+        let touches = |b: &TextBox| {
+            let top = (b.y - b.h / 2.0, b.y + b.h / 2.0);
+            top.1 > part.y as f32 && top.0 < part.y.saturating_add(part.h) as f32
+        };
+        let mut boxes: Vec<TextBox> = before
+            .boxes
+            .iter()
+            .copied()
+            .filter(|b| !touches(b))
+            .collect();
+        boxes.extend(self.detector.detect(frame, part)?);
+        let order = crate::vision::boxes::reading_order(&boxes);
+        Ok(order
+            .into_iter()
+            .filter_map(|i| boxes.get(i).copied())
+            .collect())
+    }
+
+    fn lines(&mut self, frame: &Frame, boxes: &[TextBox]) -> Result<Vec<Line>, VisionError> {
+        let mut keys = Vec::with_capacity(boxes.len());
+        let (mut unknown, mut strips) = (Vec::new(), Vec::new());
+        if self.lines.len() > LINES {
+            self.lines.clear();
+        }
+        for line in boxes {
+            let key = self.key(frame, line);
+            keys.push(key);
+            if !self.lines.contains_key(&key)
+                && let Some(strip) = Strip::of(frame, line)
+            {
+                unknown.push(key);
+                strips.push(strip);
+            }
+        }
+        let read = self.recogniser.read(&strips)?;
+        self.lines.extend(unknown.into_iter().zip(read));
+        let line = |(line, key): (&TextBox, &u64)| {
+            let reading = self.lines.get(key).filter(|r| !r.text.trim().is_empty())?;
+            Some(Line {
+                text: reading.text.clone(),
+                area: line.region(frame.width(), frame.height())?.area(),
+                confidence: reading.confidence,
+            })
+        };
+        Ok(boxes.iter().zip(&keys).filter_map(line).collect())
+    }
+
+    /// A key of the pixels under a box and of its shape. Its seed is random in
+    /// each process, so a screen cannot be drawn to collide.
+    fn key(&self, frame: &Frame, line: &TextBox) -> u64 {
+        let mut hash = self.hash.build_hasher();
+        if let Some(region) = line.region(frame.width(), frame.height()) {
+            for row in frame.rows(region) {
+                hash.write(row);
+            }
+            let place = [
+                line.x - region.x as f32,
+                line.y - region.y as f32,
+                line.w,
+                line.h,
+                line.sin,
+            ];
+            for number in place {
+                hash.write_u32(number.to_bits());
+            }
+        }
+        hash.finish()
+    }
+}
+
+/// First and last row that differ, from the top; `None` if none or the sizes differ.
+fn changed(before: &Frame, after: &Frame) -> Option<(usize, usize)> {
+    if before.width() != after.width() || before.height() != after.height() {
+        return None;
+    }
+    let mut rows = before
+        .rows(before.whole())
+        .zip(after.rows(after.whole()))
+        .enumerate()
+        .filter(|(_, (a, b))| a != b)
+        .map(|(row, _)| row);
+    let first = rows.next()?;
+    Some((first, rows.last().unwrap_or(first)))
+}
+
+/// The band of a region around changed rows, with a margin and with every line
+/// whole that reaches into it.
+fn around(band: (usize, usize), region: Region, boxes: &[TextBox]) -> Region {
+    const MARGIN: usize = 32;
+    let mut top = region
+        .y
+        .saturating_add(band.0)
+        .saturating_sub(MARGIN)
+        .max(region.y);
+    let mut bottom = region.y.saturating_add(band.1).saturating_add(MARGIN + 1);
+    // Each round takes in a line that leads further; they are few.
+    for _ in 0..8 {
+        let before = (top, bottom);
+        for line in boxes {
+            let Some(r) = line.region(usize::MAX, usize::MAX) else {
+                continue;
+            };
+            let end = r.y.saturating_add(r.h);
+            if r.y < bottom && end > top {
+                top = top.min(r.y).max(region.y);
+                bottom = bottom.max(end);
+            }
+        }
+        if before == (top, bottom) {
+            break;
+        }
+    }
+    bottom = bottom.min(region.y.saturating_add(region.h));
+    Region {
+        y: top,
+        h: bottom.saturating_sub(top),
+        ..region
+    }
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, VisionError> {
+    let failed = |source| VisionError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let open = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(open, LARGEST_MODEL), &mut bytes)
+        .map_err(failed)?;
+    Ok(bytes)
+}
