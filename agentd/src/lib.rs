@@ -1,1 +1,4 @@
 //! The agent runtime: supervisor, sandboxes, interpreter, eyes and hands.
+
+pub mod code;
+pub mod sandbox;

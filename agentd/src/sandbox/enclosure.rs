@@ -1,0 +1,297 @@
+//! agentd's own rooms: what it sees and may do before any sandbox exists.
+//!
+//! `agentd enter` runs as root on the host, makes these rooms and executes
+//! `agentd serve` in them. There agentd is uid 0 of a user namespace that maps
+//! only the jobs' range; its tree holds itself, the programs for the sandboxes,
+//! the packs and an empty place for jobs; it has no network and sees no process
+//! but its own. PID 1 of its pid namespace is this module: when agentd dies, or
+//! `agentd enter` does, the kernel ends every process of every sandbox.
+//!
+//! The host's C library is the one part of the host's tree that stays visible,
+//! because agentd is linked to it.
+
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sched::CloneFlags;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
+use rustix::process::{Gid, Pid, Signal, Uid, WaitOptions};
+
+use super::cgroup::{CONTROLLERS, Parent};
+use super::init;
+use super::order::How;
+use super::refusal::{At, Refusal};
+use super::sys::{self, Side};
+use super::tree::Tree;
+use crate::code;
+
+/// This program, for launchers.
+pub const AGENTD: &str = "/agentd";
+/// The programs that run in sandboxes.
+pub const PROGRAMS: &str = "/agent";
+/// The mounted packs, one directory a pack, by name.
+pub const PACKS: &str = "/packs";
+/// Where job directories are made.
+pub const JOBS: &str = "/jobs";
+/// Where a sandbox's root hangs while it is built.
+pub(crate) const STAGE: &str = "/stage";
+/// Agentd's control groups, one directory a controller.
+pub(crate) const GROUPS: &str = "/group";
+/// The number of the descriptor that is passed to the inner program.
+pub const PASSED: i32 = super::descriptors::PASSED;
+
+/// The parents of sandboxes' control groups, in the order of [`CONTROLLERS`].
+pub(crate) fn groups() -> Vec<PathBuf> {
+    CONTROLLERS
+        .iter()
+        .map(|controller| Path::new(GROUPS).join(controller))
+        .collect()
+}
+
+/// What `agentd enter` brings along.
+#[derive(Debug)]
+pub struct Enclosure {
+    /// Verified packs, mounted nowhere yet, by name.
+    pub packs: Vec<(String, OwnedFd)>,
+    /// Directory of the programs for sandboxes.
+    pub programs: PathBuf,
+    /// Further files or directories of the host, by their place in agentd's tree;
+    /// read-only. For tests and operators' commands.
+    pub extra: Vec<(PathBuf, String)>,
+    /// First host uid and gid of the range that is agentd's.
+    pub uid_base: u32,
+    /// How many.
+    pub uid_count: u32,
+    /// Descriptor for the inner program, as number [`PASSED`].
+    pub passed: Option<OwnedFd>,
+    /// Arguments of the inner agentd.
+    pub arguments: Vec<String>,
+}
+
+impl Enclosure {
+    /// Makes the rooms, runs the inner agentd in them, and says how it ended.
+    ///
+    /// SIGTERM, SIGINT and SIGHUP are passed on to it.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the rooms could not be made; nothing is left then.
+    pub fn run(mut self) -> Result<How, Refusal> {
+        let failed = || "agentd's rooms could not be made".to_owned();
+        if self.uid_base == 0
+            || self.uid_count < 2
+            || self.uid_base.checked_add(self.uid_count).is_none()
+        {
+            return Err(Refusal::new(
+                &code::SANDBOX_IDENTITY,
+                failed(),
+                "the uid range is not one",
+            ));
+        }
+        let groups = Parent::create(self.uid_base)?;
+        let tree = self.gather(&groups)?;
+        let (ours, theirs) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::SEQPACKET,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .at(&code::SANDBOX_DESCRIPTORS, failed)?;
+        // Blocked in all three processes, which take them one by one by sigwait;
+        // the inner agentd gets them back before it executes.
+        watched()
+            .thread_block()
+            .at(&code::SANDBOX_NAMESPACE, failed)?;
+        let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID;
+        match sys::clone_process(flags).at(&code::SANDBOX_NAMESPACE, failed)? {
+            Side::Child => {
+                drop(ours);
+                self.become_root_of_rooms(tree, &theirs)
+            }
+            Side::Parent(inner) => {
+                drop(theirs);
+                drop(tree);
+                let how = oversee(inner, &ours, self.uid_base, self.uid_count);
+                groups.remove();
+                how
+            }
+        }
+    }
+
+    /// Takes hold of everything by descriptor while the host's tree is there.
+    fn gather(&mut self, groups: &Parent) -> Result<Tree, Refusal> {
+        let mut tree = Tree::new()?;
+        let this = std::env::current_exe()
+            .and_then(fs::canonicalize)
+            .at(&code::SANDBOX_MOUNT, || {
+                "this program's own file was not found".to_owned()
+            })?;
+        tree.bind(&this, AGENTD)?;
+        tree.bind(&self.programs, PROGRAMS)?;
+        for (from, at) in &self.extra {
+            tree.bind(from, at)?;
+        }
+        for (name, pack) in self.packs.drain(..) {
+            tree.mount(pack, &format!("{PACKS}/{name}"))?;
+        }
+        for (controller, directory) in CONTROLLERS.iter().zip(groups.directories()) {
+            tree.bind_writable(directory, &format!("{GROUPS}/{controller}"))?;
+        }
+        // The C library and its loader, at the places the loader looks in.
+        let libraries = Path::new("/usr/lib/x86_64-linux-gnu");
+        let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
+        if libraries.is_dir() {
+            tree.bind(libraries, "/usr/lib/x86_64-linux-gnu")?;
+        }
+        if let Ok(loader) = fs::canonicalize(loader) {
+            tree.bind(&loader, "/lib64/ld-linux-x86-64.so.2")?;
+        }
+        Ok(tree)
+    }
+
+    /// The inner side. Numbered, because the order is what makes it hold.
+    fn become_root_of_rooms(self, tree: Tree, outer: &OwnedFd) -> Result<How, Refusal> {
+        let failed = || "agentd's rooms could not be made".to_owned();
+        // 1. While still the host's root, in the new pid namespace: memory files
+        //    cannot be executed by anything below. A mapped root may not write it.
+        fs::write("/proc/sys/vm/memfd_noexec", "2").at(&code::SANDBOX_KERNEL, || {
+            "executable memory files could not be forbidden".to_owned()
+        })?;
+        // 2. The tree, with a /proc of the new pid namespace. Before the user
+        //    namespace: the kernel lets only the owner of a mount namespace pivot
+        //    freely, and sandboxes may only mount a /proc if a full one is there.
+        tree.enter()?;
+        // 3. The other namespaces. The mount namespace is copied once more so that
+        //    it belongs to the user namespace, with all mounts so far locked.
+        nix::sched::unshare(
+            CloneFlags::CLONE_NEWUSER
+                | CloneFlags::CLONE_NEWNS
+                | CloneFlags::CLONE_NEWNET
+                | CloneFlags::CLONE_NEWIPC
+                | CloneFlags::CLONE_NEWUTS
+                | CloneFlags::CLONE_NEWCGROUP,
+        )
+        .at(&code::SANDBOX_NAMESPACE, failed)?;
+        turn(outer)?;
+        // 4. The outer side has written the maps.
+        rustix::thread::set_thread_groups(&[]).at(&code::SANDBOX_IDENTITY, failed)?;
+        let (uid, gid) = (Uid::from_raw(0), Gid::from_raw(0));
+        rustix::thread::set_thread_res_gid(gid, gid, gid).at(&code::SANDBOX_IDENTITY, failed)?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid).at(&code::SANDBOX_IDENTITY, failed)?;
+        rustix::thread::set_no_new_privs(true).at(&code::SANDBOX_PRIVILEGE, failed)?;
+        // 5. Die with the outer side, and know that it had not died before.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .at(&code::SANDBOX_NAMESPACE, failed)?;
+        turn(outer)?;
+        match sys::clone_process(0).at(&code::SANDBOX_NAMESPACE, failed)? {
+            Side::Child => Err(self.execute()),
+            Side::Parent(agentd) => Ok(attend(agentd)),
+        }
+    }
+
+    /// Becomes the inner agentd; returns only if that failed.
+    fn execute(self) -> Refusal {
+        let run = || -> Result<(), Refusal> {
+            let failed = || "the inner agentd could not be started".to_owned();
+            super::descriptors::hand_over(self.passed.as_ref().map(AsFd::as_fd))?;
+            nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+                .at(&code::SANDBOX_NAMESPACE, failed)?;
+            sys::default_sigpipe().at(&code::SANDBOX_NAMESPACE, failed)?;
+            let program = CString::new(AGENTD).at(&code::SANDBOX_ORDER, failed)?;
+            let mut argv = vec![program.clone()];
+            for argument in &self.arguments {
+                argv.push(CString::new(argument.as_str()).at(&code::SANDBOX_ORDER, failed)?);
+            }
+            let environment: [&CStr; 0] = [];
+            match nix::unistd::execve(&program, &argv, &environment) {
+                Ok(never) => match never {},
+                Err(e) => Err(Refusal::new(&code::SANDBOX_EXEC, failed(), e)),
+            }
+        };
+        match run() {
+            Err(refusal) => refusal,
+            Ok(()) => Refusal::new(&code::SANDBOX_EXEC, "the inner agentd", "did not start"),
+        }
+    }
+}
+
+/// One handshake: tell the other side, wait for it to tell us.
+fn turn(socket: &OwnedFd) -> Result<(), Refusal> {
+    let failed = || "the other side of the enclosure is gone".to_owned();
+    rustix::io::write(socket, b".").at(&code::SANDBOX_NAMESPACE, failed)?;
+    let mut byte = [0; 1];
+    match rustix::io::retry_on_intr(|| rustix::io::read(socket, &mut byte)) {
+        Ok(1) => Ok(()),
+        Ok(_) => Err(Refusal::new(
+            &code::SANDBOX_NAMESPACE,
+            failed(),
+            "it closed",
+        )),
+        Err(e) => Err(Refusal::new(&code::SANDBOX_NAMESPACE, failed(), e)),
+    }
+}
+
+/// Waits for the other side's half of a [`turn`].
+fn await_turn(socket: &OwnedFd) -> bool {
+    let mut byte = [0; 1];
+    matches!(
+        rustix::io::retry_on_intr(|| rustix::io::read(socket, &mut byte)),
+        Ok(1)
+    )
+}
+
+/// The outer side: maps the range, then waits, passing signals on.
+fn oversee(inner: Pid, socket: &OwnedFd, base: u32, count: u32) -> Result<How, Refusal> {
+    let failed = || "the uid range could not be given to agentd".to_owned();
+    let line = format!("0 {base} {count}\n");
+    let of = |file: &str| format!("/proc/{}/{file}", inner.as_raw_nonzero());
+    if await_turn(socket) {
+        let mapped = fs::write(of("uid_map"), &line).and_then(|()| fs::write(of("gid_map"), &line));
+        if let Err(e) = mapped {
+            let _gone = rustix::process::kill_process(inner, Signal::KILL);
+            attend(inner);
+            return Err(Refusal::new(&code::SANDBOX_IDENTITY, failed(), e));
+        }
+        let _told = rustix::io::write(socket, b".");
+        if await_turn(socket) {
+            let _told = rustix::io::write(socket, b".");
+        }
+    }
+    // If a turn failed, the inner side is ending and has said why on its error
+    // output.
+    Ok(attend(inner))
+}
+
+fn watched() -> SigSet {
+    [
+        NixSignal::SIGTERM,
+        NixSignal::SIGINT,
+        NixSignal::SIGHUP,
+        NixSignal::SIGCHLD,
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Waits until `child` has ended, reaping all others and passing signals on.
+fn attend(child: Pid) -> How {
+    loop {
+        match watched().wait() {
+            Ok(NixSignal::SIGCHLD) => loop {
+                match rustix::process::wait(WaitOptions::NOHANG) {
+                    Ok(Some((pid, status))) if pid == child => return init::how(status),
+                    Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+                    Ok(None) => break,
+                    Err(_) => return How::Killed,
+                }
+            },
+            Ok(signal) => {
+                if let Some(signal) = Signal::from_named_raw(signal as i32) {
+                    let _gone = rustix::process::kill_process(child, signal);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+}

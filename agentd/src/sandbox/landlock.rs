@@ -1,0 +1,117 @@
+//! Landlock: which of the files that are there may be used, and how.
+//!
+//! The mounts decide what is there; Landlock decides again, from the inside, and
+//! holds where a mount trick would not. It also ends signals and abstract sockets
+//! at the sandbox's border. It does not hold pathname sockets, UDP, chmod of own
+//! files or inherited descriptors on this ABI; other layers do.
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use minicbor::{Decode, Encode};
+use serde::Deserialize;
+
+use super::refusal::{At, Refusal};
+use crate::code;
+
+/// The version every promise here is made on. A kernel that offers less is
+/// refused; one that offers more still keeps these.
+const DEMANDED: ABI = ABI::V7;
+
+/// What may be done below a path. Each contains the ones before it except that
+/// nothing which may be written may be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Right {
+    /// Read files, list directories.
+    #[n(0)]
+    Read,
+    /// Also execute files.
+    #[n(1)]
+    Execute,
+    /// Read, write, make and remove files, directories, links, sockets, pipes.
+    #[n(2)]
+    Write,
+    /// Read and write a device that is there.
+    #[n(3)]
+    Device,
+}
+
+impl Right {
+    fn flags(self) -> BitFlags<AccessFs> {
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        match self {
+            Self::Read => read,
+            Self::Execute => read | AccessFs::Execute,
+            Self::Device => AccessFs::ReadFile | AccessFs::WriteFile,
+            Self::Write => {
+                read | AccessFs::WriteFile
+                    | AccessFs::Truncate
+                    | AccessFs::RemoveDir
+                    | AccessFs::RemoveFile
+                    | AccessFs::MakeDir
+                    | AccessFs::MakeReg
+                    | AccessFs::MakeSym
+                    | AccessFs::MakeSock
+                    | AccessFs::MakeFifo
+                    | AccessFs::Refer
+            }
+        }
+    }
+}
+
+/// A right on everything below a path.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Rule {
+    /// Absolute, inside.
+    #[n(0)]
+    pub(crate) path: String,
+    /// What may be done there.
+    #[n(1)]
+    pub(crate) right: Right,
+}
+
+/// Confines the calling process, for good, to `rules`. With no rules it can open
+/// nothing at all.
+///
+/// Every right and scope of the ABI is handled: what no rule grants is denied.
+pub(crate) fn restrict(rules: &[Rule]) -> Result<(), Refusal> {
+    let failed = || "the file rules could not be enforced".to_owned();
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(DEMANDED))
+        .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(DEMANDED)))
+        .and_then(|ruleset| ruleset.scope(Scope::from_all(DEMANDED)))
+        .and_then(Ruleset::create)
+        .at(&code::SANDBOX_KERNEL, || {
+            "the kernel does not offer Landlock ABI 7".to_owned()
+        })?
+        // Denials after exec are what a later reader explains.
+        .log_new_exec(true)
+        .at(&code::SANDBOX_KERNEL, failed)?;
+    for rule in rules {
+        let failed = || format!("the rule on {} could not be made", rule.path);
+        let path = PathFd::new(&rule.path).at(&code::SANDBOX_LANDLOCK, failed)?;
+        // A directory's right on a file is an error under the hard requirement.
+        let mut right = rule.right.flags();
+        if !std::path::Path::new(&rule.path).is_dir() {
+            right &= AccessFs::from_file(DEMANDED);
+        }
+        ruleset = ruleset
+            .add_rule(PathBeneath::new(path, right))
+            .at(&code::SANDBOX_LANDLOCK, failed)?;
+    }
+    let status = ruleset
+        .restrict_self()
+        .at(&code::SANDBOX_LANDLOCK, failed)?;
+    if status.ruleset == RulesetStatus::FullyEnforced && status.no_new_privs {
+        Ok(())
+    } else {
+        Err(Refusal::new(
+            &code::SANDBOX_KERNEL,
+            failed(),
+            format!("the kernel reports {:?}", status.ruleset),
+        ))
+    }
+}

@@ -1,0 +1,171 @@
+//! Sandboxes: how a hostile program is confined, one mechanism a file.
+//!
+//! Guaranteed to agentd: a program started through [`Sandbox::spawn`] runs under
+//! every layer below or not at all; when the handle is dropped or agentd dies,
+//! every process of it is gone. Not guaranteed: anything against the kernel itself.
+//!
+//! No layer holds alone (measured: each one missing lets named attempts through),
+//! so none is optional and none is best effort.
+//!
+//! The order of things is the security property. Before this module's part, the
+//! launcher (launch.rs) has closed inherited descriptors, joined the control
+//! group and cloned into new namespaces of every kind.
+
+pub mod cgroup;
+mod descriptors;
+pub mod enclosure;
+pub mod identity;
+mod init;
+pub mod job_directory;
+mod landlock;
+pub mod launch;
+mod mounts;
+mod namespaces;
+mod order;
+pub mod profile;
+mod refusal;
+pub mod rlimits;
+mod running;
+mod seccomp;
+pub mod spec;
+pub mod sys;
+mod tree;
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::process::{DumpableBehavior, Signal};
+
+pub use landlock::Right;
+pub use order::How;
+pub use refusal::Refusal;
+pub use running::{Ending, Running, Sandbox};
+pub use spec::{Bind, LaunchSpec, Narrowed};
+
+use crate::code;
+use order::Order;
+use refusal::At;
+
+/// In new namespaces, with all capabilities in them and nothing outside.
+#[derive(Debug)]
+pub(crate) struct Unconfined<'a>(&'a Order);
+
+/// Identity, tree and limits are the sandbox's own; privileges are gone.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a>(&'a Order);
+
+/// Under every layer; the only thing left to do is to execute.
+#[derive(Debug)]
+pub(crate) struct Confined {
+    program: CString,
+    argv: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+impl<'a> Unconfined<'a> {
+    pub(crate) fn new(order: &'a Order) -> Self {
+        Self(order)
+    }
+
+    /// What init does for itself and the program alike.
+    ///
+    /// `check_launcher` returns when the launcher has shown to be alive after the
+    /// parent-death signal was set.
+    pub(crate) fn prepare(
+        self,
+        check_launcher: impl FnOnce() -> Result<(), Refusal>,
+    ) -> Result<Prepared<'a>, Refusal> {
+        let order = self.0;
+        // 1. The one mapped identity: all that is made from here on belongs to it.
+        identity::become_inside()?;
+        // 2. Die with the launcher. After 1, because a change of identity forgets it.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .at(&code::SANDBOX_NAMESPACE, || {
+                "the parent-death signal could not be set".to_owned()
+            })?;
+        check_launcher()?;
+        // 3. No user namespace below. Needs the full /proc that 4 takes away.
+        namespaces::forbid_more()?;
+        // 4. The tree. Needs capabilities, and must be there before Landlock names
+        //    paths in it; a Landlock domain could not mount.
+        mounts::enter_root(
+            Path::new(&order.root),
+            Path::new(enclosure::STAGE),
+            &order.mounts,
+        )?;
+        // 5. Limits. After the mounts, whose descriptors they would count.
+        rlimits::set(&order.rlimits)?;
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        // 6. Nothing but an ordinary user from here on, read back from the kernel.
+        identity::drop_privileges()?;
+        Ok(Prepared(order))
+    }
+}
+
+impl Prepared<'_> {
+    /// What the program's process does, in its own process only.
+    pub(crate) fn confine(self, passed: Option<OwnedFd>) -> Result<Confined, Refusal> {
+        let order = self.0;
+        // 7. Away from any terminal and from init's group.
+        rustix::process::setsid().at(&code::SANDBOX_DESCRIPTORS, || {
+            "no session of its own".to_owned()
+        })?;
+        // 8. Its three standard descriptors and the passed one; the rest ends at exec.
+        descriptors::arrange(passed.as_ref().map(AsFd::as_fd))?;
+        sys::default_sigpipe().at(&code::SANDBOX_DESCRIPTORS, || {
+            "SIGPIPE could not be reset".to_owned()
+        })?;
+        // What exec needs is made before it can no longer be.
+        let strings = |from: &[String]| -> Result<Vec<CString>, Refusal> {
+            from.iter()
+                .map(|text| CString::new(text.as_str()))
+                .collect::<Result<_, _>>()
+                .at(&code::SANDBOX_ORDER, || {
+                    "an argument holds a zero byte".to_owned()
+                })
+        };
+        let argv = strings(&order.argv)?;
+        let confined = Confined {
+            program: argv
+                .first()
+                .cloned()
+                .ok_or("there is no program")
+                .at(&code::SANDBOX_ORDER, || {
+                    "nothing can be executed".to_owned()
+                })?,
+            argv,
+            environment: strings(&order.environment)?,
+        };
+        // 9. Files and scopes. In the program only: init's domain must be another,
+        //    so that the program can neither trace nor signal init.
+        landlock::restrict(&order.rules)?;
+        // 10. System calls, last: every step above needs some that this forbids.
+        seccomp::install(&seccomp::Filter::from_bytes(order.filter.to_vec()))?;
+        Ok(confined)
+    }
+
+    /// What init does once the program's process exists: it gives up opening files
+    /// and being looked into.
+    pub(crate) fn retire(self) -> Result<(), Refusal> {
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .at(&code::SANDBOX_PRIVILEGE, || {
+                "init could not be closed to view".to_owned()
+            })?;
+        landlock::restrict(&[])
+    }
+}
+
+impl Confined {
+    /// Becomes the program; returns only if that failed.
+    pub(crate) fn execute(self) -> Refusal {
+        let why = nix::unistd::execve(&self.program, &self.argv, &self.environment)
+            .map_or_else(|e| e.to_string(), |never| match never {});
+        let program = self.program.to_string_lossy();
+        Refusal::new(
+            &code::SANDBOX_EXEC,
+            format!("{program} could not be started"),
+            why,
+        )
+    }
+}

@@ -1,0 +1,318 @@
+//! A running sandbox, as agentd holds it.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use casemate_protocol::codec;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
+
+use super::cgroup::Leaf;
+use super::enclosure;
+use super::order::{self, How, Report};
+use super::profile::Profile;
+use super::refusal::{At, Refusal};
+use super::spec::LaunchSpec;
+use crate::code;
+
+/// How much of a sandbox's output is kept: its end.
+const KEPT_OUTPUT: usize = 64 << 10;
+/// How long a launcher may take from order to report, on a loaded machine.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long an ended sandbox may take to be gone before its launcher is killed.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// The way to start one.
+#[derive(Debug)]
+pub struct Sandbox;
+
+impl Sandbox {
+    /// Starts a program under every layer of its profile. When this returns, the
+    /// program has been executed.
+    ///
+    /// Only works in agentd's own rooms (see [`enclosure`]). Blocks for some
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was started, nothing is left.
+    pub fn spawn(mut spec: LaunchSpec) -> Result<Running, Refusal> {
+        let profile = Profile::shipped(&spec.profile)?;
+        let (order, limits) = spec.resolve(&profile)?;
+        let leaf = Leaf::create(&enclosure::groups(), &spec.name, limits)?;
+        let doors = leaf.doors()?;
+        let failed = || "the launcher could not be started".to_owned();
+        let (ours, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .at(&code::SANDBOX_LAUNCHER, failed)?;
+        let (output, input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+            .at(&code::SANDBOX_LAUNCHER, failed)?;
+        let child = Command::new(enclosure::AGENTD)
+            .arg("launch")
+            .env_clear()
+            .stdin(theirs)
+            .stdout(input.try_clone().at(&code::SANDBOX_LAUNCHER, failed)?)
+            .stderr(Stdio::from(input))
+            .spawn()
+            .at(&code::SANDBOX_LAUNCHER, failed)?;
+        // From here on dropping `running` ends whatever there is.
+        let running = Running::new(ours, child, output, leaf)?;
+        let mut fds: Vec<_> = doors.iter().map(AsFd::as_fd).collect();
+        fds.extend(spec.passed.as_ref().map(AsFd::as_fd));
+        order::send(running.control.as_fd(), &order, &fds)?;
+        drop(fds);
+        // The program's is then the only copy: its end shows as end of stream.
+        drop(spec.passed.take());
+        running.await_start()?;
+        Ok(running)
+    }
+}
+
+/// How a sandbox ended and what it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// How its program ended.
+    pub how: How,
+    /// Processor time in its own code.
+    pub user: Duration,
+    /// Processor time in the kernel.
+    pub system: Duration,
+    /// Most memory held at once, in bytes.
+    pub memory_peak: u64,
+    /// Processes the kernel killed because the memory limit was reached.
+    pub memory_kills: u64,
+}
+
+/// A started sandbox. All methods take `&self` and may be called from several
+/// threads, so one can wait while another ends it.
+///
+/// Dropped, it ends the sandbox and returns when every process of it is gone.
+#[derive(Debug)]
+pub struct Running {
+    control: OwnedFd,
+    child: Mutex<Child>,
+    output: Arc<Mutex<VecDeque<u8>>>,
+    drain: Mutex<Option<JoinHandle<()>>>,
+    ended: Mutex<Option<Ending>>,
+    leaf: Mutex<Option<Leaf>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks is whole between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Running {
+    fn new(control: OwnedFd, child: Child, output: OwnedFd, leaf: Leaf) -> Result<Self, Refusal> {
+        let kept = Arc::new(Mutex::new(VecDeque::new()));
+        let running = Self {
+            control,
+            child: Mutex::new(child),
+            output: Arc::clone(&kept),
+            drain: Mutex::new(None),
+            ended: Mutex::new(None),
+            leaf: Mutex::new(Some(leaf)),
+        };
+        let drain = std::thread::Builder::new()
+            .name("sandbox-output".into())
+            .stack_size(128 << 10)
+            .spawn(move || keep_end(output, &kept))
+            .at(&code::SANDBOX_LAUNCHER, || {
+                "no thread for its output".to_owned()
+            })?;
+        *lock(&running.drain) = Some(drain);
+        Ok(running)
+    }
+
+    fn await_start(&self) -> Result<(), Refusal> {
+        let failed = || "the sandbox was not started".to_owned();
+        match self.next_report(Some(Instant::now() + START_LIMIT)) {
+            Next::Report(Report::Started) => Ok(()),
+            Next::Report(Report::Refused { code, what, why }) => {
+                Err(Refusal::reported(&code, what, why))
+            }
+            Next::Report(Report::Ended { .. }) | Next::Malformed => Err(Refusal::new(
+                &code::SANDBOX_REPORT,
+                failed(),
+                "its report is malformed",
+            )),
+            Next::Closed => {
+                let why = "its launcher or init was killed";
+                Err(Refusal::new(&code::SANDBOX_LAUNCHER, failed(), why))
+            }
+            Next::Late => {
+                let why = format!("no report within {} s", START_LIMIT.as_secs());
+                Err(Refusal::new(&code::SANDBOX_LAUNCHER, failed(), why))
+            }
+        }
+    }
+
+    /// Waits until the program has ended and every process of the sandbox is gone.
+    pub fn wait(&self) -> Ending {
+        loop {
+            if let Some(ending) = self.wait_until(Instant::now() + Duration::from_secs(3600)) {
+                return ending;
+            }
+        }
+    }
+
+    /// Like [`Running::wait`], but returns `None` when `deadline` passes first.
+    pub fn wait_until(&self, deadline: Instant) -> Option<Ending> {
+        let mut ended = lock(&self.ended);
+        if ended.is_none() {
+            let (how, user, system) = match self.next_report(Some(deadline)) {
+                Next::Late => return None,
+                Next::Report(Report::Ended {
+                    how,
+                    user_us,
+                    system_us,
+                }) => (
+                    how,
+                    Duration::from_micros(user_us),
+                    Duration::from_micros(system_us),
+                ),
+                // Killed before it could report, or a report that makes no sense.
+                _ => (How::Killed, Duration::ZERO, Duration::ZERO),
+            };
+            *ended = Some(self.finish(how, user, system));
+        }
+        *ended
+    }
+
+    /// Ends the sandbox. Returns at once; [`Running::wait`] waits for it.
+    pub fn kill(&self) {
+        // The launcher sees its end close, kills init and waits for the namespace.
+        let _gone = rustix::net::shutdown(&self.control, Shutdown::Write);
+    }
+
+    /// The end of what the sandbox wrote to its standard outputs, at most 64 KiB:
+    /// text of a hostile program, for a person's eyes, control characters and all.
+    pub fn output_tail(&self) -> Vec<u8> {
+        lock(&self.output).iter().copied().collect()
+    }
+
+    /// The launcher's process id, in agentd's pid namespace.
+    pub fn launcher(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    fn finish(&self, how: How, user: Duration, system: Duration) -> Ending {
+        self.kill();
+        let end = Instant::now() + END_LIMIT;
+        let mut child = lock(&self.child);
+        // The launcher exits when init is reaped, which is when all are gone. One
+        // that does not is killed, and its init dies of its parent-death signal.
+        if !exits_by(&child, end) {
+            let _gone = child.kill();
+        }
+        let _status = child.wait();
+        drop(child);
+        if let Some(drain) = lock(&self.drain).take() {
+            let _joined = drain.join();
+        }
+        let mut leaf = lock(&self.leaf);
+        let (memory_peak, memory_kills) = leaf
+            .as_ref()
+            .map_or((0, 0), |leaf| (leaf.memory_peak(), leaf.memory_kills()));
+        *leaf = None;
+        Ending {
+            how,
+            user,
+            system,
+            memory_peak,
+            memory_kills,
+        }
+    }
+
+    fn next_report(&self, deadline: Option<Instant>) -> Next {
+        loop {
+            let timeout = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            match poll_in(&self.control, timeout) {
+                Ok(0) => return Next::Late,
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return Next::Closed,
+            }
+            let mut bytes = [0; 4096];
+            return match rustix::io::read(&self.control, &mut bytes) {
+                Ok(0) => Next::Closed,
+                Ok(length) => bytes
+                    .get(..length)
+                    .and_then(|bytes| codec::decode_canonical(bytes).ok())
+                    .map_or(Next::Malformed, Next::Report),
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => Next::Closed,
+            };
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if lock(&self.ended).is_none() {
+            self.finish(How::Killed, Duration::ZERO, Duration::ZERO);
+        }
+    }
+}
+
+enum Next {
+    Report(Report),
+    Malformed,
+    Closed,
+    Late,
+}
+
+fn poll_in(fd: impl AsFd, timeout: Option<Duration>) -> rustix::io::Result<usize> {
+    let timeout = timeout.map(|left| Timespec {
+        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: left.subsec_nanos().into(),
+    });
+    let mut one = [PollFd::new(&fd, PollFlags::IN)];
+    rustix::event::poll(&mut one, timeout.as_ref())
+}
+
+/// Whether the child has exited by then; it is not reaped.
+fn exits_by(child: &Child, end: Instant) -> bool {
+    let pidfd = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .and_then(|pid| {
+            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+        });
+    let Some(pidfd) = pidfd else { return false };
+    loop {
+        match poll_in(&pidfd, Some(end.saturating_duration_since(Instant::now()))) {
+            Ok(ready) => return ready > 0,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Reads until nobody can write any more, keeping the end. A program that writes
+/// without end is never blocked by us and never costs more than this.
+fn keep_end(output: OwnedFd, kept: &Mutex<VecDeque<u8>>) {
+    let mut output = std::fs::File::from(output);
+    let mut chunk = [0; 8192];
+    loop {
+        match output.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(length) => {
+                let mut kept = lock(kept);
+                kept.extend(chunk.iter().take(length));
+                let over = kept.len().saturating_sub(KEPT_OUTPUT);
+                kept.drain(..over);
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
