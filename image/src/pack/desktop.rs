@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Sha;
 use crate::error::BuildError;
-use crate::keys::PackKey;
 use crate::lock::{Lock, fetch};
-use crate::pack::manifest::{Kind, Measured, PackManifest};
+use crate::pack::manifest::{Kind, Measured};
 use crate::pack::strip::Strip;
-use crate::pack::{Places, Recipe, erofs, repository, screening, stamp, tree, workbook};
+use crate::pack::{
+    Contents, Places, Recipe, erofs, publish, remove, repository, screening, stamp, tree, workbook,
+};
 use crate::progress::Progress;
 use crate::tool::Tool;
 
@@ -58,40 +59,20 @@ impl Inputs {
 /// Any [`BuildError`]; nothing half-built is left under the pack's name.
 pub fn pack_desktop(places: &Places) -> Result<(), BuildError> {
     let progress = Progress::of("desktop pack");
-    let key = PackKey::read(&places.key)?;
     let inputs = Inputs::read(&places.recipes)?;
-    std::fs::create_dir_all(&places.out).map_err(BuildError::file("make", &places.out))?;
-    let data = places.out.join("desktop.erofs");
-    let measured = match stamp::built(&data, &inputs.digest)? {
-        Some(measured) => {
-            progress.say("already built from these inputs");
-            measured
-        }
-        None => {
-            let part = places.out.join("desktop.part");
-            let work = places.work.join("desktop");
-            let measured = build(&inputs, places, &work, &part, &progress)?;
-            std::fs::rename(&part, &data).map_err(BuildError::file("write", &data))?;
-            stamp::note(&data, &inputs.digest, &measured)?;
-            // Only now: the tree of a build that failed is what the operator looks at.
-            remove(&work)?;
-            measured
-        }
+    let contents = Contents {
+        kind: Kind::Root,
+        identity: inputs.recipe.identity(),
+        applications: inputs.recipe.applications(),
+        inputs: inputs.digest,
     };
-    let manifest = PackManifest::new(
-        Kind::Root,
-        &inputs.recipe.identity(),
-        measured,
-        inputs.recipe.applications(),
-    );
-    let signed = places.out.join("desktop.pack");
-    std::fs::write(&signed, manifest.sign(&key)).map_err(BuildError::file("write", &signed))?;
-    progress.say(&format!(
-        "{} MB, verity root {}",
-        measured.file_size / 1_000_000,
-        hex::encode(measured.verity_root)
-    ));
-    Ok(())
+    publish(places, &contents, &progress, |part| {
+        let work = places.work.join("desktop");
+        let measured = build(&inputs, places, &work, part, &progress)?;
+        // Only now: the tree of a build that failed is what the operator looks at.
+        remove(&work)?;
+        Ok(measured)
+    })
 }
 
 /// Builds the pack twice from scratch, in two directories, and compares.
@@ -275,13 +256,4 @@ fn applications_toml(recipe: &Recipe) -> String {
         ));
     }
     text
-}
-
-fn remove(dir: &Path) -> Result<(), BuildError> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(BuildError::file("remove", dir)(error))
-        }
-        _ => Ok(()),
-    }
 }

@@ -14,6 +14,12 @@ mod workbook;
 
 use std::path::{Path, PathBuf};
 
+use crate::digest::Sha;
+use crate::error::BuildError;
+use crate::keys::PackKey;
+use crate::pack::manifest::{Application, Identity, Kind, Measured, PackManifest};
+use crate::progress::Progress;
+
 pub use desktop::{pack_desktop, verify_reproducible};
 pub use ocr::pack_ocr;
 pub use recipe::Recipe;
@@ -46,5 +52,64 @@ impl Places {
             work: var.join("build"),
             key: key.map_or_else(|| var.join("dev/release.key"), Path::to_path_buf),
         }
+    }
+}
+
+/// What a manifest says beside the measure, and the digest of what it was made from.
+struct Contents {
+    kind: Kind,
+    identity: Identity,
+    applications: Vec<Application>,
+    inputs: Sha,
+}
+
+/// Puts a pack under its name: `build` writes the data file to the path that it
+/// is given, unless the data file of these inputs is there already; the signed
+/// manifest is written anew each time, since the key may be another one.
+fn publish(
+    places: &Places,
+    contents: &Contents,
+    progress: &Progress,
+    build: impl FnOnce(&Path) -> Result<Measured, BuildError>,
+) -> Result<(), BuildError> {
+    let key = PackKey::read(&places.key)?;
+    std::fs::create_dir_all(&places.out).map_err(BuildError::file("make", &places.out))?;
+    let at = |ending: &str| {
+        places
+            .out
+            .join(format!("{}.{ending}", contents.identity.name))
+    };
+    let (data, part, signed) = (at("erofs"), at("part"), at("pack"));
+    let measured = match stamp::built(&data, &contents.inputs)? {
+        Some(measured) => {
+            progress.say("already built from these inputs");
+            measured
+        }
+        None => {
+            let measured = build(&part)?;
+            std::fs::rename(&part, &data).map_err(BuildError::file("write", &data))?;
+            stamp::note(&data, &contents.inputs, &measured)?;
+            measured
+        }
+    };
+    let applications = contents.applications.clone();
+    let manifest = PackManifest::new(contents.kind, &contents.identity, measured, applications);
+    std::fs::write(&part, manifest.sign(&key)).map_err(BuildError::file("write", &part))?;
+    std::fs::rename(&part, &signed).map_err(BuildError::file("write", &signed))?;
+    progress.say(&format!(
+        "{} MB, verity root {}",
+        measured.file_size / 1_000_000,
+        hex::encode(measured.verity_root)
+    ));
+    Ok(())
+}
+
+/// Removes a directory if it is there.
+fn remove(dir: &Path) -> Result<(), BuildError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(BuildError::file("remove", dir)(error))
+        }
+        _ => Ok(()),
     }
 }
