@@ -1,0 +1,523 @@
+//! The mediator: the only way from a workflow to the desktop.
+//!
+//! Every action of the interpreter passes [`Mediator::perform`], in this order:
+//! count it, check it against the grants of the immutable specification, have
+//! the daemon make an acting step durable, perform it, report how it ended. What
+//! the eyes and hands answer is checked for shape and kind, and for nothing
+//! else: it is their claim.
+
+use std::time::{Duration, Instant};
+
+use casemate_protocol::action::{Action, Area, Outcome, Target};
+use casemate_protocol::compartment::{FromHands, FromSession, ToHands, ToSession};
+use casemate_protocol::event::{ArtifactKind, Event, StepResult};
+use casemate_protocol::id::Digest;
+use casemate_protocol::job::JobSpec;
+
+use super::channel::{Channel, ChannelError};
+use super::code;
+use super::compartments::{DesktopPack, SheetCheck, SheetVerdict};
+use super::files::{self, FileError};
+use super::link::{Gone, JobLink};
+use super::workspace::Workspace;
+
+/// Time that an action may take beside the waiting it asks for.
+const ACTION: Duration = Duration::from_secs(60);
+/// Most text that a script may read from or write to a workspace file.
+const TEXT: u64 = 256 << 10;
+/// Largest file that a strict sandbox checks.
+const CHECKED: u64 = 32 << 20;
+/// Longest description of a target in an event.
+const DESCRIPTION: usize = 300;
+
+/// Why the job cannot go on, whatever the script would like.
+#[derive(Debug)]
+pub enum Stop {
+    /// Cancelled, or the daemon is gone.
+    Gone,
+    /// A compartment is lost or misbehaves.
+    Lost {
+        /// `desktop`, `hands` or `script`.
+        which: &'static str,
+        /// How.
+        error: ChannelError,
+    },
+    /// The job's time is over.
+    Deadline,
+    /// The job's steps are used up.
+    Steps,
+}
+
+impl From<Gone> for Stop {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// One job's mediator; it lives as long as the script runs.
+#[derive(Debug)]
+pub struct Mediator<'j> {
+    /// What the job is.
+    pub spec: &'j JobSpec,
+    /// The pack it runs in.
+    pub pack: &'j DesktopPack,
+    /// Its folders.
+    pub workspace: &'j Workspace,
+    /// Where it reports.
+    pub report: &'j mut JobLink,
+    /// Its eyes and hands.
+    pub hands: &'j mut Channel,
+    /// Its desktop session.
+    pub session: &'j mut Channel,
+    /// Checks a sheet in a fresh strict sandbox.
+    pub checker: &'j dyn SheetCheck,
+    /// When the job was leased.
+    pub leased: Instant,
+    /// When it must be over.
+    pub deadline: Instant,
+    /// Actions so far.
+    pub steps: u32,
+    /// The last picture that was kept.
+    pub picture: Option<String>,
+}
+
+/// What performing an action gave, beside its outcome.
+#[derive(Debug, Default)]
+struct Seen {
+    area: Option<Area>,
+    picture: Option<Vec<u8>>,
+}
+
+impl Mediator<'_> {
+    /// Performs one action of the script, or says why not.
+    ///
+    /// # Errors
+    /// [`Stop`] when the job must end; a refused or failed action is an [`Outcome`].
+    pub fn perform(&mut self, action: &Action) -> Result<Outcome, Stop> {
+        self.steps = self.steps.saturating_add(1);
+        if self.steps > self.spec.limits.steps {
+            return Err(Stop::Steps);
+        }
+        if Instant::now() >= self.deadline {
+            return Err(Stop::Deadline);
+        }
+        let Some(verb) = action.verb() else {
+            return self.note(action);
+        };
+        if let Err(missing) = self.spec.grants.check(action) {
+            let (code, message) = (code::JOB_NOT_GRANTED.id.to_owned(), missing.to_string());
+            let result = StepResult::Refused {
+                code: code.clone(),
+                message: message.clone(),
+            };
+            self.done(action, result, Instant::now(), Seen::default())?;
+            return Ok(Outcome::Failed { code, message });
+        }
+        if verb.acts() {
+            self.report.report_durably(Event::StepStarted {
+                step: self.steps,
+                verb: verb.word().to_owned(),
+                target: describe(action),
+                at_ms: self.elapsed(),
+            })?;
+        }
+        let began = Instant::now();
+        let (outcome, seen) = self.act(action)?;
+        let result = match &outcome {
+            Outcome::Failed { code, message } => StepResult::Failed {
+                code: code.clone(),
+                message: message.clone(),
+            },
+            _ => StepResult::Ok,
+        };
+        self.done(action, result, began, seen)?;
+        Ok(outcome)
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.leased.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Log lines, findings and rows: they reach no application.
+    fn note(&mut self, action: &Action) -> Result<Outcome, Stop> {
+        let event = match action.clone() {
+            Action::Log { text } => Event::Log {
+                text: shorten(text, 4096),
+            },
+            Action::Finding { item, text } => Event::Finding {
+                item: shorten(item, 256),
+                text: shorten(text, 4096),
+            },
+            Action::Row { cells } => Event::Row { cells },
+            _ => return Ok(Outcome::Done),
+        };
+        self.report.report(event)?;
+        Ok(Outcome::Done)
+    }
+
+    fn done(
+        &mut self,
+        action: &Action,
+        result: StepResult,
+        began: Instant,
+        seen: Seen,
+    ) -> Result<(), Stop> {
+        if let Some(png) = seen.picture {
+            let name = format!("step-{:05}.png", self.steps);
+            self.report
+                .artifact(&name, ArtifactKind::Screenshot, "image/png", &png)?;
+            self.picture = Some(name);
+        }
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.report.report(Event::StepDone {
+            step: self.steps,
+            verb: action.verb().map_or("note", |verb| verb.word()).to_owned(),
+            target: describe(action),
+            result,
+            at_ms: self.elapsed(),
+            took_ms: took,
+            area: seen.area,
+            screenshot: self.picture.clone(),
+        })?;
+        Ok(())
+    }
+
+    fn act(&mut self, action: &Action) -> Result<(Outcome, Seen), Stop> {
+        if action.is_for_hands() {
+            return self.by_hands(action);
+        }
+        let outcome = match action {
+            Action::Open { app, files } => self.open(app, files)?,
+            Action::Close { app } => self.session(&ToSession::Close { app: app.clone() })?,
+            Action::VerifySheet { path, rows } => self.verify(path, rows)?,
+            _ => self
+                .file(action)
+                .unwrap_or_else(|e| failed(file_code(&e), e.to_string())),
+        };
+        Ok((outcome, Seen::default()))
+    }
+
+    fn by_hands(&mut self, action: &Action) -> Result<(Outcome, Seen), Stop> {
+        let lost = |error| Stop::Lost {
+            which: "hands",
+            error,
+        };
+        let asked = match action {
+            Action::Wait { timeout_ms, .. } => Duration::from_millis(u64::from(*timeout_ms)),
+            _ => Duration::ZERO,
+        };
+        let until = self.deadline.min(Instant::now() + asked + ACTION);
+        let left = until.saturating_duration_since(Instant::now());
+        let number = u64::from(self.steps);
+        let request = ToHands::Act {
+            number,
+            action: action.clone(),
+            deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            picture: true,
+        };
+        self.hands.send(&request).map_err(lost)?;
+        match self
+            .hands
+            .receive(until)
+            .map_err(|e| self.late(e, until))
+            .map_err(|e| match e {
+                Some(error) => lost(error),
+                None => Stop::Deadline,
+            })? {
+            FromHands::Done {
+                number: answered,
+                outcome,
+                area,
+                picture,
+            } if answered == number && fits(action, &outcome) => {
+                let picture = picture
+                    .map(Vec::from)
+                    .filter(|png| png.starts_with(b"\x89PNG"));
+                Ok((bounded(outcome), Seen { area, picture }))
+            }
+            FromHands::Broken { code, message } => {
+                let error = ChannelError::Malformed(shorten(format!("{code}: {message}"), 500));
+                Err(lost(error))
+            }
+            other => {
+                let kind = match other {
+                    FromHands::Ready { .. } => "a second greeting",
+                    _ => "an answer that does not fit the request",
+                };
+                Err(lost(ChannelError::Malformed(kind.to_owned())))
+            }
+        }
+    }
+
+    /// Tells the job's own deadline (`None`) from a compartment that hangs.
+    fn late(&self, error: ChannelError, until: Instant) -> Option<ChannelError> {
+        match error {
+            ChannelError::Late if until >= self.deadline => None,
+            other => Some(other),
+        }
+    }
+
+    fn session(&mut self, request: &ToSession) -> Result<Outcome, Stop> {
+        let lost = |error| Stop::Lost {
+            which: "desktop",
+            error,
+        };
+        let until = self.deadline.min(Instant::now() + ACTION);
+        self.session.send(request).map_err(lost)?;
+        let answer = self.session.receive(until).map_err(|e| self.late(e, until));
+        match answer {
+            Ok(FromSession::Done) => Ok(Outcome::Done),
+            Ok(FromSession::Failed { code, message }) => Ok(Outcome::Failed {
+                code: shorten(code, 64),
+                message: shorten(message, 500),
+            }),
+            Ok(FromSession::Ready) => Err(lost(ChannelError::Malformed(
+                "a second greeting".to_owned(),
+            ))),
+            Err(Some(error)) => Err(lost(error)),
+            Err(None) => Err(Stop::Deadline),
+        }
+    }
+
+    fn open(&mut self, app: &str, paths: &[String]) -> Result<Outcome, Stop> {
+        let Some(application) = self
+            .pack
+            .applications
+            .iter()
+            .find(|known| known.name == app)
+        else {
+            let message = format!("the desktop pack has no application `{app}`");
+            return Ok(failed(&code::JOB_NO_APPLICATION, message));
+        };
+        for path in paths {
+            let opened = if files::is_workspace_path(path) {
+                files::open_regular(self.workspace.root(), path, u64::MAX).map(drop)
+            } else {
+                Err(FileError::Name(path.clone()))
+            };
+            if let Err(e) = opened {
+                return Ok(failed(file_code(&e), e.to_string()));
+            }
+        }
+        match application.argv(paths) {
+            Some(argv) => self.session(&ToSession::Open {
+                app: app.to_owned(),
+                argv,
+            }),
+            None => {
+                let message =
+                    format!("`{app}` takes at most one file, and only where its pack says so");
+                Ok(failed(&code::JOB_NO_APPLICATION, message))
+            }
+        }
+    }
+
+    fn file(&mut self, action: &Action) -> Result<Outcome, FileError> {
+        let root = self.workspace.root();
+        let named = |path: &String| match files::is_workspace_path(path) {
+            true => Ok(()),
+            false => Err(FileError::Name(path.clone())),
+        };
+        match action {
+            Action::ListFiles { folder } if folder == "in" || folder == "out" => {
+                Ok(Outcome::Names(files::list(root, folder)?))
+            }
+            Action::ReadFile { path } => {
+                named(path)?;
+                let bytes = files::read_regular(root, path, TEXT)?;
+                match String::from_utf8(bytes) {
+                    Ok(text) => Ok(Outcome::Text(text)),
+                    Err(_) => Ok(failed(
+                        &code::FILE_REFUSED,
+                        format!("`{path}` is not UTF-8 text"),
+                    )),
+                }
+            }
+            Action::WriteFile { path, text } => {
+                named(path)?;
+                self.workspace.put_output(path, text.as_bytes())?;
+                Ok(Outcome::Done)
+            }
+            Action::Template { name, path } => {
+                named(path)?;
+                let bytes = self.pack.template(name)?;
+                self.workspace.put_output(path, &bytes)?;
+                Ok(Outcome::Done)
+            }
+            other => Err(FileError::Name(describe(other))),
+        }
+    }
+
+    fn verify(&mut self, path: &str, rows: &[Vec<String>]) -> Result<Outcome, Stop> {
+        let read = if files::is_workspace_path(path) {
+            files::read_regular(self.workspace.root(), path, CHECKED)
+        } else {
+            Err(FileError::Name(path.to_owned()))
+        };
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(e) => return Ok(failed(file_code(&e), e.to_string())),
+        };
+        match self.checker.check(&bytes, rows, self.deadline) {
+            SheetVerdict::Equal { rows } => {
+                self.report.report(Event::Verified {
+                    path: path.to_owned(),
+                    digest: Digest::of(&bytes),
+                    rows,
+                })?;
+                Ok(Outcome::Done)
+            }
+            SheetVerdict::Different(text) => Ok(failed(
+                &code::VERIFY_DIFFERENT,
+                shorten(format!("{path}: {text}"), 500),
+            )),
+            SheetVerdict::NotChecked(text) => Ok(failed(
+                &code::VERIFY_FAILED,
+                shorten(format!("{path}: {text}"), 500),
+            )),
+        }
+    }
+}
+
+fn failed(code: &casemate_protocol::Code, message: String) -> Outcome {
+    Outcome::Failed {
+        code: code.id.to_owned(),
+        message,
+    }
+}
+
+fn file_code(e: &FileError) -> &'static casemate_protocol::Code {
+    match e {
+        FileError::Missing(_) => &code::FILE_MISSING,
+        _ => &code::FILE_REFUSED,
+    }
+}
+
+/// Whether an answer is of the kind that the action can have.
+fn fits(action: &Action, outcome: &Outcome) -> bool {
+    matches!(
+        (action, outcome),
+        (_, Outcome::Failed { .. })
+            | (
+                Action::Read { .. } | Action::GetCell { .. },
+                Outcome::Text(_)
+            )
+            | (Action::ReadScreen { .. }, Outcome::Lines(_))
+            | (
+                Action::Wait { .. }
+                    | Action::Click { .. }
+                    | Action::Type { .. }
+                    | Action::Keys { .. }
+                    | Action::SetCell { .. }
+                    | Action::Screenshot { .. },
+                Outcome::Done
+            )
+    )
+}
+
+/// Cuts what the eyes and hands claim to what an event and a script should hold.
+fn bounded(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed { code, message } => Outcome::Failed {
+            code: shorten(code, 64),
+            message: shorten(message, 500),
+        },
+        Outcome::Text(text) => Outcome::Text(shorten(text, 64 << 10)),
+        Outcome::Lines(mut lines) => {
+            lines.truncate(2000);
+            Outcome::Lines(lines)
+        }
+        other => other,
+    }
+}
+
+fn shorten(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let cut = (0..=limit)
+            .rev()
+            .find(|&at| text.is_char_boundary(at))
+            .unwrap_or(0);
+        text.truncate(cut);
+    }
+    text
+}
+
+/// What a step is about, in words for people.
+fn describe(action: &Action) -> String {
+    let target = |target: &Target| match target {
+        Target::Element { name, role, .. } => {
+            format!("{} \"{name}\"", role.as_deref().unwrap_or("element"))
+        }
+        Target::Text { text, .. } => format!("text \"{text}\""),
+        Target::Window { title } => format!("window \"{title}\""),
+    };
+    let text = match action {
+        Action::Open { app, files } => format!("{app} {}", files.join(" ")),
+        Action::Close { app } => app.clone(),
+        Action::Wait {
+            target: what, gone, ..
+        } => {
+            format!("{}{}", target(what), if *gone { " gone" } else { "" })
+        }
+        Action::Click {
+            target: what,
+            count,
+            ..
+        } => match count {
+            1 => target(what),
+            n => format!("{} x{n}", target(what)),
+        },
+        Action::Type { text, into } => match into {
+            Some(into) => format!("\"{text}\" into {}", target(into)),
+            None => format!("\"{text}\""),
+        },
+        Action::Keys { chords } => chords.join(" "),
+        Action::Read { target: what } => target(what),
+        Action::ReadScreen { within: None } => "screen".to_owned(),
+        Action::ReadScreen { within: Some(a) } => format!("screen {}x{}+{}+{}", a.w, a.h, a.x, a.y),
+        Action::SetCell { cell, text } => format!("{cell} = \"{text}\""),
+        Action::GetCell { cell } => cell.clone(),
+        Action::ListFiles { folder } => folder.clone(),
+        Action::ReadFile { path } | Action::WriteFile { path, .. } => path.clone(),
+        Action::Template { name, path } => format!("{name} as {path}"),
+        Action::Screenshot { label } => label.clone(),
+        Action::VerifySheet { path, rows } => format!("{path}, {} rows", rows.len()),
+        Action::Log { text } => text.clone(),
+        Action::Finding { item, text } => format!("{item}: {text}"),
+        Action::Row { .. } => "row".to_owned(),
+    };
+    shorten(text, DESCRIPTION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_must_be_of_the_kind_asked_for() {
+        let keys = Action::Keys { chords: vec![] };
+        assert!(fits(&keys, &Outcome::Done));
+        assert!(!fits(&keys, &Outcome::Text("x".into())));
+        assert!(fits(
+            &Action::GetCell { cell: "A1".into() },
+            &Outcome::Text("x".into())
+        ));
+        assert!(!fits(
+            &Action::GetCell { cell: "A1".into() },
+            &Outcome::Done
+        ));
+        assert!(!fits(
+            &Action::Open {
+                app: "a".into(),
+                files: vec![]
+            },
+            &Outcome::Done
+        ));
+    }
+
+    #[test]
+    fn text_is_cut_at_a_character() {
+        assert_eq!(shorten("äää".into(), 3), "ä");
+        assert_eq!(shorten("äää".into(), 6), "äää");
+    }
+}
