@@ -1,0 +1,156 @@
+//! `unseal`: asks the TPM for the appliance root, hands over what is derived from it, and ends.
+#![forbid(unsafe_code)]
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use casemate_attest::code::Code;
+use casemate_device::{Opening, Provisioning, Tpm, code};
+use clap::{Parser, Subcommand};
+use p256::ecdsa::VerifyingKey;
+use p256::pkcs8::DecodePublicKey as _;
+
+#[derive(Debug, Parser)]
+#[command(name = "unseal", version, about = "Opens the appliance root that the TPM keeps")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// First boot: take ownership of the TPM and seal a new root
+    Provision {
+        /// The TPM: device:/dev/tpmrm0 or swtpm:path=/absolute/socket
+        #[arg(long)]
+        tpm: String,
+        /// The state's TPM directory
+        #[arg(long)]
+        state: PathBuf,
+        /// The signed manifest of the release that runs
+        #[arg(long)]
+        release: PathBuf,
+        /// The release key (PEM): the root opens to releases it signs
+        #[arg(long)]
+        release_key: PathBuf,
+        /// The site key (PEM): the root opens to changes it approves
+        #[arg(long)]
+        site_key: PathBuf,
+        /// The firmware's event log
+        #[arg(long)]
+        firmware_log: PathBuf,
+    },
+    /// Each boot: open the root and hand over the derived keys
+    Open {
+        /// The TPM: device:/dev/tpmrm0 or swtpm:path=/absolute/socket
+        #[arg(long)]
+        tpm: String,
+        /// The state's TPM directory
+        #[arg(long)]
+        state: PathBuf,
+        /// The signed manifest of the release that runs
+        #[arg(long)]
+        release: PathBuf,
+        /// Where run-time measurements are logged
+        #[arg(long)]
+        runtime_log: PathBuf,
+        /// Number of the open descriptor (a memfd) that receives the handover
+        #[arg(long)]
+        out_fd: u32,
+        /// Shut older releases out from now on
+        #[arg(long)]
+        raise_floor: bool,
+    },
+}
+
+/// A failure as the operator reads it.
+struct Failure {
+    what: &'static str,
+    why: String,
+    code: &'static Code,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Provision { tpm, state, release, release_key, site_key, firmware_log } => {
+            let inputs = [&release, &release_key, &site_key, &firmware_log];
+            provision(&tpm, &state, inputs)
+        }
+        Command::Open { tpm, state, release, runtime_log, out_fd, raise_floor } => {
+            open(&tpm, &state, &release, &runtime_log, out_fd, raise_floor)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { what, why, code }) => {
+            let text = format!("unseal: {what}: {why}\n  code {}; {}\n", code.id, code.next);
+            // Nowhere is left to say that standard error is closed.
+            let _closed = io::stderr().write_all(text.as_bytes());
+            ExitCode::from(code::exit(code))
+        }
+    }
+}
+
+fn provision(tcti: &str, state: &Path, inputs: [&PathBuf; 4]) -> Result<(), Failure> {
+    let what = "cannot set up the appliance on this TPM";
+    let [release, release_key, site_key, firmware_log] = inputs;
+    let tpm = connect(what, tcti)?;
+    let provisioning = Provisioning {
+        state,
+        release: &read(what, release, &code::OTHER_RELEASE)?,
+        release_key: &read_key(what, release_key)?,
+        site_key: &read_key(what, site_key)?,
+        firmware_log: &read(what, firmware_log, &code::FIRMWARE_LOG)?,
+    };
+    casemate_device::provision(&tpm, provisioning)
+        .map_err(|error| Failure { what, why: error.to_string(), code: error.code() })
+}
+
+fn open(
+    tcti: &str,
+    state: &Path,
+    release: &Path,
+    runtime_log: &Path,
+    out_fd: u32,
+    raise_floor: bool,
+) -> Result<(), Failure> {
+    let what = "cannot open the appliance root";
+    // The descriptor first: the root opens once a boot, and must not be opened for nobody.
+    let handed = |error: io::Error| Failure {
+        what,
+        why: format!("descriptor {out_fd}: {error}"),
+        code: &code::HANDOVER,
+    };
+    let path = format!("/proc/self/fd/{out_fd}");
+    let mut out = OpenOptions::new().write(true).open(path).map_err(handed)?;
+    let release = read(what, release, &code::OTHER_RELEASE)?;
+    let tpm = connect(what, tcti)?;
+    let opening = Opening { state, release: &release, runtime_log, raise_floor };
+    let handover = casemate_device::open(&tpm, opening)
+        .map_err(|error| Failure { what, why: error.to_string(), code: error.code() })?;
+    out.write_all(&handover.to_bytes()).map_err(handed)
+}
+
+fn connect(what: &'static str, tcti: &str) -> Result<Tpm, Failure> {
+    Tpm::open(tcti).map_err(|error| Failure { what, why: error.to_string(), code: error.code() })
+}
+
+fn read(what: &'static str, path: &Path, code: &'static Code) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure {
+        what,
+        why: format!("{}: {error}", path.display()),
+        code,
+    })
+}
+
+fn read_key(what: &'static str, path: &Path) -> Result<VerifyingKey, Failure> {
+    let bad = |why: String| Failure {
+        what,
+        why: format!("{}: {why}", path.display()),
+        code: &casemate_attest::code::RELEASE_KEY,
+    };
+    let pem = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    VerifyingKey::from_public_key_pem(&pem).map_err(|_| bad("not a P-256 public key in PEM".into()))
+}

@@ -1,0 +1,178 @@
+//! `root.cbor`: the sealed root and what it was sealed to. Nothing in it is secret.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use casemate_attest::codec::{self, CodecError};
+use casemate_attest::digest::Digest;
+use casemate_attest::enrolment::PcrValue;
+use minicbor::{Decode, Encode};
+
+const VERSION: u32 = 1;
+const LIMIT: usize = 16 * 1024;
+
+/// Why the record cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is none.
+    #[error("no sealed root at {}", .0.display())]
+    Missing(PathBuf),
+    /// It cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The record.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It is not what was written.
+    #[error("{}: {source}", path.display())]
+    Damaged {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CodecError,
+    },
+}
+
+/// The sealed root as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct RootRecord {
+    #[n(0)]
+    version: u32,
+    /// Name of the storage root key it is sealed under.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) srk_name: Vec<u8>,
+    /// `TPMT_PUBLIC` of the sealed object.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) public: Vec<u8>,
+    /// Its private blob.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) private: Vec<u8>,
+    /// PCR 7, 11 and 15 at provisioning.
+    #[n(4)]
+    pub(crate) enrolled: Vec<PcrValue>,
+    /// The release key, uncompressed SEC1.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub(crate) release_key: [u8; 65],
+    /// The site key, uncompressed SEC1.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub(crate) site_key: [u8; 65],
+    /// Digest of branch A of the policy.
+    #[n(7)]
+    pub(crate) release_branch: Digest,
+    /// Digest of branch B.
+    #[n(8)]
+    pub(crate) site_branch: Digest,
+    /// Generation of the keys derived from the root.
+    #[n(9)]
+    pub(crate) epoch: u64,
+    /// Name of the log key.
+    #[cbor(n(10), with = "minicbor::bytes")]
+    pub(crate) log_key_name: Vec<u8>,
+    /// A change the site approved, if any.
+    #[n(11)]
+    pub(crate) site_approval: Option<SiteApproval>,
+}
+
+/// A predicted state that the site key approved.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct SiteApproval {
+    /// PCR 7 after the change.
+    #[n(0)]
+    pub(crate) pcr7: Digest,
+    /// PCR 11 after the change.
+    #[n(1)]
+    pub(crate) pcr11: Digest,
+    /// Version number of the release after the change.
+    #[n(2)]
+    pub(crate) number: u64,
+    /// The site key's ECDSA signature, r || s.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) signature: [u8; 64],
+}
+
+/// What a new record is made of.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) srk_name: Vec<u8>,
+    pub(crate) public: Vec<u8>,
+    pub(crate) private: Vec<u8>,
+    pub(crate) enrolled: Vec<PcrValue>,
+    pub(crate) release_key: [u8; 65],
+    pub(crate) site_key: [u8; 65],
+    pub(crate) branches: (Digest, Digest),
+    pub(crate) log_key_name: Vec<u8>,
+}
+
+impl RootRecord {
+    pub(crate) fn new(sealed: Sealed) -> Self {
+        Self {
+            version: VERSION,
+            srk_name: sealed.srk_name,
+            public: sealed.public,
+            private: sealed.private,
+            enrolled: sealed.enrolled,
+            release_key: sealed.release_key,
+            site_key: sealed.site_key,
+            release_branch: sealed.branches.0,
+            site_branch: sealed.branches.1,
+            epoch: 1,
+            log_key_name: sealed.log_key_name,
+            site_approval: None,
+        }
+    }
+
+    /// Where the record is in a state directory.
+    pub(crate) fn path(state: &Path) -> PathBuf {
+        state.join("root.cbor")
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, RecordError> {
+        let bytes = match fs::read(path) {
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(RecordError::Missing(path.to_path_buf()));
+            }
+            other => {
+                other.map_err(|source| RecordError::File { path: path.to_path_buf(), source })?
+            }
+        };
+        let damaged = |source| RecordError::Damaged { path: path.to_path_buf(), source };
+        let record: Self = codec::decode_canonical(&bytes, LIMIT).map_err(damaged)?;
+        if record.version != VERSION {
+            let reason = format!("{} is not {VERSION}", record.version);
+            return Err(damaged(CodecError::Member { member: "version", reason }));
+        }
+        if !record.enrolled.iter().map(|value| value.pcr).eq([7, 11, 15]) {
+            let reason = "not registers 7, 11, 15".to_owned();
+            return Err(damaged(CodecError::Member { member: "enrolled", reason }));
+        }
+        Ok(record)
+    }
+
+    /// Writes beside, syncs, renames, syncs the directory.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), RecordError> {
+        write_durably(path, &codec::encode(self))
+            .map_err(|source| RecordError::File { path: path.to_path_buf(), source })
+    }
+
+    pub(crate) fn enrolled_value(&self, register: u8) -> Digest {
+        let found = self.enrolled.iter().find(|value| value.pcr == register);
+        found.map_or(Digest::ZERO, |value| value.value)
+    }
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = path.with_extension("new");
+    let mut file = File::create(&part)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&part, path)?;
+    sync_directory(path)
+}
+
+/// Makes a rename in this file's directory durable.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}

@@ -1,0 +1,271 @@
+//! The sealed root: set up, opened, and refused in every way that it must be.
+
+mod bed;
+
+use bed::{Bed, event, log, release, variable};
+use casemate_attest::digest::Digest;
+use casemate_device::{Handover, ProvisionError, UnsealError};
+
+/// A bed with an appliance, reset and measured again.
+fn provisioned() -> (Bed, Handover) {
+    let mut bed = Bed::new();
+    let tpm = bed.start();
+    bed.provision(&tpm).unwrap();
+    bed.assert_clean(&tpm);
+    let handover = bed.open(&tpm).unwrap();
+    bed.assert_clean(&tpm);
+    drop(tpm);
+    bed.reset();
+    (bed, handover)
+}
+
+#[test]
+fn the_root_opens_again_after_each_reset_with_the_same_keys() {
+    let (bed, first) = provisioned();
+    let tpm = bed.start();
+    let second = bed.open(&tpm).unwrap();
+    assert_eq!(first.store_kek, second.store_kek);
+    assert_ne!(first.store_kek, [0; 32]);
+    assert_eq!(second.release, 5);
+    assert_eq!(second.floor, 5);
+    assert_eq!(Handover::from_bytes(&second.to_bytes()).unwrap(), second);
+    let storage = tpm.storage_root(&second.srk_name).unwrap();
+    let before = storage.counter(&second.counter_auth()).unwrap();
+    assert_eq!(storage.increment_counter(&second.counter_auth()).unwrap(), before + 1);
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn an_opening_is_logged_and_measured_and_latches_the_root() {
+    let (bed, _) = provisioned();
+    let tpm = bed.start();
+    bed.open(&tpm).unwrap();
+    let data = casemate_device::unseal_event(1, 5);
+    let expected = Digest::of_parts(&[&[0; 32], Digest::of(&data).as_bytes()]);
+    assert_eq!(tpm.pcrs(&[15]).unwrap(), [(15, *expected.as_bytes())]);
+    let logged = std::fs::read(bed.path("runtime.log")).unwrap();
+    assert!(logged.ends_with(&data));
+    let error = bed.open(&tpm).unwrap_err();
+    assert!(matches!(error, UnsealError::Latched { .. }), "{error}");
+    assert_eq!(error.code().id, "tpm.latched");
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn another_secure_boot_policy_is_refused_and_pcr_7_named() {
+    let (mut bed, _) = provisioned();
+    let db = bed.boot.iter().position(|e| e.data.ends_with(b"allowed")).unwrap();
+    bed.boot[db] = variable("db", b"allowed and one more");
+    let tpm = bed.start();
+    let error = bed.open(&tpm).unwrap_err();
+    assert!(matches!(error, UnsealError::Register { register: 7, .. }), "{error}");
+    assert_eq!(error.code().id, "tpm.policy");
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn another_kernel_is_refused_and_pcr_11_named() {
+    let (mut bed, _) = provisioned();
+    let genuine = bed.release();
+    let kernel = bed.boot.iter().position(|e| e.data == b".linux kernel").unwrap();
+    bed.boot[kernel] = event(11, 13, b".linux other kernel");
+    let tpm = bed.start();
+    let error = bed.open_with(&tpm, &genuine, false).unwrap_err();
+    assert!(matches!(error, UnsealError::Register { register: 11, .. }), "{error}");
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn a_kernel_measured_past_the_initrd_is_refused() {
+    let (bed, _) = provisioned();
+    let mut later = bed.boot.clone();
+    later.push(event(11, 13, b"leave-initrd"));
+    let tpm = bed.tpm();
+    tpm.measured_start(&log(&later)).unwrap();
+    let error = bed.open(&tpm).unwrap_err();
+    assert!(matches!(error, UnsealError::Register { register: 11, .. }), "{error}");
+}
+
+#[test]
+fn a_later_release_opens_and_shuts_the_earlier_one_out() {
+    let (mut bed, first) = provisioned();
+    let (old_boot, old) = (bed.boot.clone(), bed.release());
+    let kernel = bed.boot.iter().position(|e| e.data == b".linux kernel").unwrap();
+    bed.boot[kernel] = event(11, 13, b".linux newer kernel");
+    bed.number = 6;
+    let tpm = bed.start();
+    let newer = bed.open_with(&tpm, &bed.release(), true).unwrap();
+    assert_eq!((newer.store_kek, newer.floor), (first.store_kek, 6));
+    bed.assert_clean(&tpm);
+    drop(tpm);
+    bed.reset();
+    bed.boot = old_boot;
+    let tpm = bed.start();
+    let error = bed.open_with(&tpm, &old, false).unwrap_err();
+    assert!(matches!(error, UnsealError::Floor { release: 5, floor: 6 }), "{error}");
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn a_manifest_or_a_policy_that_the_release_key_did_not_sign_is_refused() {
+    let (bed, _) = provisioned();
+    let tpm = bed.start();
+    let forged = release(&bed.boot, 5, &bed::key(9));
+    let error = bed.open_with(&tpm, &forged, false).unwrap_err();
+    assert_eq!(error.code().id, "release.signature");
+    // The manifest is the release key's, the approval of its policy another key's: then it is
+    // the TPM that refuses.
+    let stolen = bed::release_approved_by(&bed.boot, 5, &bed.release_key, &bed::key(9));
+    let error = bed.open_with(&tpm, &stolen, false).unwrap_err();
+    assert!(matches!(error, UnsealError::Policy(_)), "{error}");
+    assert_eq!(error.code().id, "tpm.policy");
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn state_of_another_tpm_is_refused_before_anything_is_sent_to_it() {
+    let (mut bed, _) = provisioned();
+    bed.swap_tpm();
+    let tpm = bed.start();
+    let error = bed.open(&tpm).unwrap_err();
+    assert_eq!(error.code().id, "tpm.other");
+    // Also when the other TPM has a storage root key of its own.
+    let other = Bed::new();
+    let tpm = other.start();
+    other.provision(&tpm).unwrap();
+    std::fs::copy(bed.path("state/root.cbor"), other.path("state/root.cbor")).unwrap();
+    let error = other.open(&tpm).unwrap_err();
+    assert!(matches!(error, UnsealError::Storage(_)), "{error}");
+    assert_eq!(error.code().id, "tpm.other");
+    other.assert_clean(&tpm);
+}
+
+#[test]
+fn a_missing_or_damaged_record_is_said() {
+    let (bed, _) = provisioned();
+    let tpm = bed.start();
+    let path = bed.path("state/root.cbor");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.state-missing");
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.state-damaged");
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn an_edited_record_opens_nothing() {
+    let (bed, first) = provisioned();
+    let tpm = bed.start();
+    let path = bed.path("state/root.cbor");
+    let bytes = std::fs::read(&path).unwrap();
+    let mut edited_members = 0;
+    for at in (0..bytes.len()).step_by(7) {
+        let mut edited = bytes.clone();
+        edited[at] ^= 1;
+        std::fs::write(&path, &edited).unwrap();
+        // An opening latches the boot, so only an edit that opens nothing can be tried on.
+        if let Ok(handover) = bed.open(&tpm) {
+            // The epoch and the log key's Name are not under the TPM's policy: another epoch
+            // gives another, useless key, another Name finds no key.
+            assert!(handover.store_kek != first.store_kek || handover.log_key_name != first.log_key_name);
+            edited_members += 1;
+            break;
+        }
+        bed.assert_clean(&tpm);
+    }
+    assert!(edited_members <= 1);
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn provisioning_twice_is_refused() {
+    let (bed, _) = provisioned();
+    let tpm = bed.start();
+    assert_eq!(bed.provision(&tpm).unwrap_err().code().id, "tpm.state-exists");
+    std::fs::remove_file(bed.path("state/root.cbor")).unwrap();
+    assert_eq!(bed.provision(&tpm).unwrap_err().code().id, "tpm.owned");
+    bed.assert_clean(&tpm);
+}
+
+/// Provisions on a boot where one event is replaced; returns the code.
+fn provision_on(change: impl FnOnce(&mut Vec<bed::BootEvent>)) -> &'static str {
+    let mut bed = Bed::new();
+    change(&mut bed.boot);
+    let tpm = bed.start();
+    let code = bed.provision(&tpm).unwrap_err().code().id;
+    assert!(!bed.path("state/root.cbor").exists());
+    assert!(!tpm.permanent().unwrap().owner_set);
+    bed.assert_clean(&tpm);
+    code
+}
+
+fn position(events: &[bed::BootEvent], end: &[u8]) -> usize {
+    events.iter().position(|e| e.register == 7 && e.data.ends_with(end)).unwrap()
+}
+
+#[test]
+fn a_platform_without_secure_boot_is_not_sealed_to() {
+    assert_eq!(provision_on(|e| e[2] = variable("SecureBoot", &[0])), "tpm.secure-boot");
+    assert_eq!(provision_on(|e| e[2] = variable("SecureBoot", &[])), "tpm.secure-boot");
+    assert_eq!(provision_on(|e| e[2] = variable("SecureBoot", &[2])), "tpm.secure-boot");
+    assert_eq!(provision_on(|e| drop(e.remove(2))), "tpm.secure-boot");
+}
+
+#[test]
+fn a_platform_in_setup_mode_is_not_sealed_to() {
+    assert_eq!(
+        provision_on(|e| {
+            let at = position(e, b"platform key");
+            e[at] = variable("PK", &[]);
+        }),
+        "tpm.secure-boot"
+    );
+}
+
+#[test]
+fn a_variable_measured_twice_or_after_the_separator_is_not_believed() {
+    assert_eq!(provision_on(|e| e.insert(3, variable("SecureBoot", &[1]))), "tpm.secure-boot");
+    assert_eq!(provision_on(|e| e.push(variable("Late", &[1]))), "tpm.secure-boot");
+}
+
+#[test]
+fn a_register_nobody_measured_into_is_not_sealed_to() {
+    assert_eq!(provision_on(|e| e.retain(|event| event.register != 11)), "tpm.unmeasured");
+}
+
+#[test]
+fn a_log_that_the_tpm_does_not_bear_out_is_refused() {
+    let bed = Bed::new();
+    let tpm = bed.start();
+    let mut told = bed.boot.clone();
+    told[0] = event(0, 8, b"nicer firmware");
+    let error = bed.provision_with(&tpm, &log(&told), &bed.release()).unwrap_err();
+    assert!(matches!(error, ProvisionError::Firmware(_)), "{error}");
+    assert_eq!(error.code().id, "tpm.firmware-log");
+}
+
+#[test]
+fn another_release_than_the_one_that_booted_is_not_provisioned() {
+    let bed = Bed::new();
+    let tpm = bed.start();
+    let mut other = bed.boot.clone();
+    other.push(event(11, 13, b"more"));
+    let manifest = release(&other, 5, &bed.release_key);
+    let error = bed.provision_with(&tpm, &log(&bed.boot), &manifest).unwrap_err();
+    assert_eq!(error.code().id, "tpm.other-release");
+}
+
+#[test]
+fn an_interrupted_first_boot_is_done_again() {
+    let bed = Bed::new();
+    let tpm = bed.start();
+    bed.provision(&tpm).unwrap();
+    // As after a crash just before the last rename.
+    let (part, whole) = (bed.path("state/root.part"), bed.path("state/root.cbor"));
+    std::fs::rename(&whole, &part).unwrap();
+    bed.provision(&tpm).unwrap();
+    assert!(whole.exists() && !part.exists());
+    bed.open(&tpm).unwrap();
+    bed.assert_clean(&tpm);
+}
