@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -140,11 +141,11 @@ impl Drop for Swtpm {
     }
 }
 
-/// Waits until the socket is there; swtpm listens before it makes the name visible.
+/// Waits until a connection succeeds: the socket's name is there before swtpm listens on it.
 fn wait_for(child: &mut Child, socket: &Path) -> Result<(), SwtpmError> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        if socket.exists() {
+        if UnixStream::connect(socket).is_ok() {
             return Ok(());
         }
         if let Ok(Some(status)) = child.try_wait() {

@@ -84,6 +84,12 @@ pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32].into()).unwrap()
 }
 
+fn signer_public(key: &SigningKey) -> Vec<u8> {
+    let point = key.verifying_key().to_encoded_point(false);
+    let (x, y) = (*point.x().unwrap(), *point.y().unwrap());
+    sealing::signer_public(&x.into(), &y.into())
+}
+
 /// Signs a policy approval.
 pub(crate) fn approve(key: &SigningKey, approved: [u8; 32], reference: &[u8]) -> [u8; 64] {
     let hash = sealing::authorization_hash(&approved, reference);
@@ -239,6 +245,16 @@ impl Bed {
                 raise_floor,
             },
         )
+    }
+
+    /// The release key as the TPM is shown it.
+    pub(crate) fn signer_public(&self) -> Vec<u8> {
+        signer_public(&self.release_key)
+    }
+
+    /// The site key as the TPM is shown it.
+    pub(crate) fn site_public(&self) -> Vec<u8> {
+        signer_public(&self.site_key)
     }
 
     /// Nothing is left loaded.
