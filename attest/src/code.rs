@@ -113,4 +113,245 @@ codes! {
     RELEASE_SIGNATURE = "release.signature",
         "The release manifest's signature does not hold for the trusted release key.",
         "Treat the manifest as forged; take the release from its publisher.";
+    ENROLMENT_OTHER = "enrolment.other",
+        "The evidence is of another appliance than the enrolment record.",
+        "Give the enrolment record of the appliance that answered.";
+    ENROLMENT_DEVELOPMENT = "enrolment.development",
+        "The appliance was enrolled as a development stand.",
+        "For a trial, accept it with --accept-development; otherwise enrol a real appliance.";
+    EK_MALFORMED = "ek.malformed",
+        "The enrolled endorsement key cannot be read or is of a kind that is not allowed.",
+        "Enrol the appliance again.";
+    EK_OTHER = "ek.other",
+        "The evidence carries another endorsement key than the enrolled one: another TPM.",
+        "Find out why the TPM changed; a new TPM is a new enrolment.";
+    EK_CERTIFICATE = "ek.certificate",
+        "The evidence carries another endorsement certificate than the enrolled one.",
+        "Find out why it changed; a new TPM is a new enrolment.";
+    AK_MALFORMED = "ak.malformed",
+        "The enrolled attestation key cannot be read or is of a kind that is not allowed.",
+        "Enrol the appliance again.";
+    AK_ATTRIBUTES = "ak.attributes",
+        "The attestation key could sign what its TPM did not make, or leave it.",
+        "Do not rely on the appliance; enrol it again with a restricted key.";
+    AK_SCHEME = "ak.scheme",
+        "The attestation key has no signing scheme of its own.",
+        "Enrol the appliance again with a key that has one.";
+    AK_OTHER = "ak.other",
+        "The evidence carries another attestation key than the enrolled one.",
+        "Find out why it changed; a new key is a new enrolment.";
+    CHALLENGE_ABSENT = "challenge.absent",
+        "No challenge was given, so the evidence may be old.",
+        "Send a challenge in and verify its answer with --challenge.";
+    CHALLENGE_OTHER = "challenge.other",
+        "The evidence answers another challenge, or none.",
+        "Ask for evidence with the challenge that you made.";
+    CHALLENGE_EXPIRED = "challenge.expired",
+        "The answer came after the challenge had expired.",
+        "Make a new challenge.";
+    CHALLENGE_FUTURE = "challenge.future",
+        "The challenge was made later than now by the verifier's clock.",
+        "Set the verifier's clock.";
+    ACTIVATION_UNPROVEN = "activation.unproven",
+        "Nothing proves that the attestation key is in the TPM of the endorsement key.",
+        "Make the challenge with --enrolment, and verify with its secret file.";
+    ACTIVATION_ENROLMENT = "activation.enrolment",
+        "The challenge's credential was made for another appliance.",
+        "Make a challenge for this appliance.";
+    ACTIVATION_WRONG = "activation.wrong",
+        "The TPM did not open the challenge's credential.",
+        "Treat the keys as those of two TPMs; do not rely on the appliance.";
+    RELEASE_EXPIRED = "release.expired",
+        "Trust in the release that the appliance runs has ended.",
+        "Update the appliance.";
+    RELEASE_DEVELOPMENT = "release.development",
+        "The appliance runs a development release, whose key is in everyone's hands.",
+        "For a trial, accept it with --accept-development; otherwise install a release.";
+    QUOTE_COUNT = "quote.count",
+        "The evidence has no quote, or more than one.",
+        "Ask the appliance for new evidence.";
+    QUOTE_MALFORMED = "quote.malformed",
+        "The quote or its signature is not the TPM's structure, to the last byte.",
+        "Treat the evidence as forged.";
+    QUOTE_MAGIC = "quote.magic",
+        "What was signed was not made by a TPM.",
+        "Treat the evidence as forged.";
+    QUOTE_KIND = "quote.kind",
+        "The TPM attested something else than a quote.",
+        "Treat the evidence as forged.";
+    QUOTE_SCHEME = "quote.scheme",
+        "The signature's algorithm and hash are not those of the key.",
+        "Treat the evidence as forged.";
+    QUOTE_SIGNATURE = "quote.signature",
+        "The quote's signature does not hold for the enrolled attestation key.",
+        "Treat the evidence as forged.";
+    QUOTE_SPELLING = "quote.spelling",
+        "The quote's signature was rewritten into another spelling (n - s).",
+        "Treat the evidence as tampered with on its way.";
+    QUOTE_SIGNER = "quote.signer",
+        "The signing key does not stand in the endorsement hierarchy.",
+        "Enrol the appliance again with an attestation key of that hierarchy.";
+    QUOTE_QUALIFYING = "quote.qualifying",
+        "The quote was made for another evidence: a member was altered or exchanged.",
+        "Treat the evidence as forged or altered; ask for new evidence.";
+    QUOTE_SELECTION = "quote.selection",
+        "The quote does not cover exactly the registers of the policy.",
+        "Treat the evidence as forged.";
+    QUOTE_REGISTERS = "quote.registers",
+        "The register values are not of exactly the quoted registers.",
+        "Treat the evidence as forged.";
+    QUOTE_DIGEST = "quote.digest",
+        "The register values are not those that were quoted.",
+        "Treat the evidence as forged.";
+    QUOTE_EMPTY = "quote.empty",
+        "The quoted bank of registers is not in use.",
+        "Enable the SHA-256 bank in the firmware, then enrol again.";
+    LOG_MALFORMED = "log.malformed",
+        "An event log is not in the TCG's crypto-agile form.",
+        "Ask for new evidence; if it stays so, the firmware's log is damaged.";
+    LOG_LOCALITY = "log.locality",
+        "A startup locality stands where it may not, or has a value that it may not.",
+        "Treat the log as forged.";
+    LOG_BANK = "log.bank",
+        "An event log has no SHA-256 digests.",
+        "Enable the SHA-256 bank in the firmware, then enrol again.";
+    LOG_PAYLOAD = "log.payload",
+        "An event's payload is not the one that was digested.",
+        "Treat the log as forged.";
+    LOG_FIRMWARE = "log.firmware",
+        "The firmware log's events do not lead to a quoted register.",
+        "Treat the log as edited or cut; ask for new evidence.";
+    LOG_RUNTIME = "log.runtime",
+        "The runtime log's events do not lead to a quoted register.",
+        "Treat the log as edited or cut; ask for new evidence.";
+    LOG_ABSENT = "log.absent",
+        "A register was extended, and no log has an event for it.",
+        "Treat the logs as cut, or the register as extended by a stranger.";
+    REGISTER_EVENT = "register.event",
+        "Something else was measured than the release has.",
+        "Find out what changed; do not rely on the appliance meanwhile.";
+    REGISTER_TYPE = "register.type",
+        "An event of the log is given out as another kind than the release has.",
+        "Treat the log as forged.";
+    REGISTER_MISSING = "register.missing",
+        "Something that the release has was never measured.",
+        "Find out what changed; do not rely on the appliance meanwhile.";
+    REGISTER_EXTRA = "register.extra",
+        "Something was measured that the release does not have.",
+        "Find out what changed; do not rely on the appliance meanwhile.";
+    REGISTER_PLATFORM = "register.platform",
+        "A register of the platform is not as it was at enrolment.",
+        "If firmware or hardware was changed on purpose, enrol again.";
+    REGISTER_UNKNOWN = "register.unknown",
+        "Nothing says what a quoted register must be.",
+        "Take the manifest of the installed release from its publisher.";
+    LOG_KEY_MALFORMED = "log-key.malformed",
+        "The TPM's log key cannot be read.",
+        "Ask for new evidence.";
+    LOG_KEY_ATTEST = "log-key.attest",
+        "The log key's certification is no certification by a TPM.",
+        "Treat the evidence as forged.";
+    LOG_KEY_SIGNATURE = "log-key.signature",
+        "The log key's certification is not signed by the attestation key.",
+        "Treat the evidence as forged.";
+    LOG_KEY_QUALIFYING = "log-key.qualifying",
+        "The log key was certified for another enrolment.",
+        "Treat the evidence as forged.";
+    LOG_KEY_NAME = "log-key.name",
+        "Another key than the log key was certified.",
+        "Treat the evidence as forged.";
+    LOG_KEY_ATTRIBUTES = "log-key.attributes",
+        "The log key may leave its TPM or does more than sign.",
+        "Do not rely on the audit log's cosignatures.";
+    AUDIT_HEAD_KEY = "audit.head-key",
+        "The audit log's key is not the enrolled one.",
+        "Treat the audit log as exchanged; find out why.";
+    AUDIT_COSIGNATURE = "audit.cosignature",
+        "The TPM's cosignature of the audit checkpoint does not hold.",
+        "Treat the checkpoint as forged.";
+    AUDIT_SHORT = "audit.short",
+        "The audit export ends before the evidence's checkpoint, or is of another log.",
+        "Export the log again, after the evidence was made.";
+    AUDIT_FORK = "audit.fork",
+        "The audit export's entries are not those that the evidence vouches for.",
+        "Treat the log as rewritten.";
+    CLOCK_OTHER = "clock.other",
+        "The TPM clock that the evidence states is not the one that the TPM signed.",
+        "Ask for new evidence.";
+    CLOCK_UNSAFE = "clock.unsafe",
+        "The TPM lost power without an orderly shutdown; its clock may have gone back a little.",
+        "Nothing, unless it happens often.";
+    VERDICT_UNJUDGED = "verdict.unjudged",
+        "A check could not be made because one before it failed.",
+        "See the check that failed.";
+    VERDICT_INCOMPLETE = "verdict.incomplete",
+        "The verdict lacks a check.",
+        "This is a fault of the program: report it.";
+    MEMBER_DIGESTS = "member.digests",
+        "The list of the members' digests was altered.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_FORMAT = "member.format",
+        "The evidence's format name was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_CHALLENGE = "member.challenge",
+        "The evidence's challenge was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_ENROLMENT = "member.enrolment",
+        "The evidence's enrolment name was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_EK_PUBLIC = "member.ek_public",
+        "The evidence's endorsement key was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_EK_CERTIFICATE = "member.ek_certificate",
+        "The evidence's endorsement certificate was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_AK_PUBLIC = "member.ak_public",
+        "The evidence's attestation key was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_ACTIVATION = "member.activation",
+        "The evidence's activation answer was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_RELEASE = "member.release",
+        "The evidence's release manifest was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_FIRMWARE_LOG = "member.firmware_log",
+        "The evidence's firmware log was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_RUNTIME_LOG = "member.runtime_log",
+        "The evidence's runtime log was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_LOG_KEY = "member.log_key",
+        "The evidence's log key was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_AUDIT = "member.audit",
+        "The evidence's audit head was altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_ARTIFACTS = "member.artifacts",
+        "The evidence's artifact manifests were altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_CLOCK = "member.clock",
+        "The evidence's clocks were altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
+    MEMBER_STATEMENTS = "member.statements",
+        "The evidence's statements were altered after the appliance made it.",
+        "Treat the evidence as altered on its way; ask for it again.";
 }
+
+/// The code of each altered member, in the order of [`crate::evidence::MEMBERS`].
+pub const MEMBER_CODES: [&Code; 15] = [
+    &MEMBER_FORMAT,
+    &MEMBER_CHALLENGE,
+    &MEMBER_ENROLMENT,
+    &MEMBER_EK_PUBLIC,
+    &MEMBER_EK_CERTIFICATE,
+    &MEMBER_AK_PUBLIC,
+    &MEMBER_ACTIVATION,
+    &MEMBER_RELEASE,
+    &MEMBER_FIRMWARE_LOG,
+    &MEMBER_RUNTIME_LOG,
+    &MEMBER_LOG_KEY,
+    &MEMBER_AUDIT,
+    &MEMBER_ARTIFACTS,
+    &MEMBER_CLOCK,
+    &MEMBER_STATEMENTS,
+];

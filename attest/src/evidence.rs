@@ -10,6 +10,7 @@ use crate::codec::{self, CodecError};
 use crate::digest::Digest;
 use crate::enrolment::PcrValue;
 use crate::leaf::TpmClock;
+use crate::tpm::signature;
 
 /// The name and version of the format.
 pub const FORMAT: &str = "casemate.evidence.1";
@@ -45,12 +46,10 @@ pub const MEMBERS: [&str; 15] = [
 /// An evidence file, read but not believed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Evidence {
-    /// What the quotes vouch for.
     #[n(0)]
-    pub body: Body,
-    /// The quotes.
+    body: Body,
     #[n(1)]
-    pub quotes: Vec<RawQuote>,
+    quotes: Vec<RawQuote>,
 }
 
 /// Every member but the quotes.
@@ -226,6 +225,28 @@ pub fn log_key_qualifying(enrolment: &Digest) -> Digest {
 }
 
 impl Evidence {
+    /// Puts quotes over [`Body::qualifying`] beside the body. Signatures are brought into the
+    /// one spelling that a verifier accepts ([`signature::normalised`]).
+    #[must_use]
+    pub fn new(body: Body, mut quotes: Vec<RawQuote>) -> Self {
+        for quote in &mut quotes {
+            quote.signature = signature::normalised(&quote.signature);
+        }
+        Self { body, quotes }
+    }
+
+    /// What the quotes vouch for.
+    #[must_use]
+    pub const fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The quotes.
+    #[must_use]
+    pub fn quotes(&self) -> &[RawQuote] {
+        &self.quotes
+    }
+
     /// The evidence file.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

@@ -5,18 +5,23 @@
 //! [`evidence::RawQuote`]); only a check turns them into what may be relied on.
 #![forbid(unsafe_code)]
 
+pub mod appraisal;
 pub mod artifacts;
 pub mod challenge;
 pub mod checkpoint;
 pub mod code;
 pub mod codec;
+pub mod credential;
 pub mod digest;
 pub mod enrolment;
 pub mod envelope;
+pub mod eventlog;
 pub mod evidence;
 pub mod export;
 pub mod leaf;
 pub mod merkle;
+pub mod quote;
 pub mod release;
-pub mod sealing;
 pub mod tpm;
+pub mod verdict;
+pub mod verify;

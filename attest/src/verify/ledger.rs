@@ -1,0 +1,233 @@
+//! What was done: the log key, the audit log's head, artifact manifests, an export of the log.
+
+use ed25519_dalek::VerifyingKey;
+
+use super::Case;
+use super::measured::unjudged;
+use crate::artifacts::Manifest;
+use crate::checkpoint::{Checkpoint, Origin, cosigned_digest};
+use crate::code::{self, Code};
+use crate::evidence::log_key_qualifying;
+use crate::export::VerifiedExport;
+use crate::merkle;
+use crate::quote::AttestationKey;
+use crate::tpm::attest::{AttestError, CertifyInfo};
+use crate::tpm::public::Public;
+use crate::tpm::signature::{RawSignature, SignatureError};
+use crate::tpm::{Hash, StructureError};
+use crate::verdict::Check;
+
+/// What the verdict says of the ledger.
+#[derive(Default)]
+pub(super) struct Head {
+    pub(super) audit: String,
+    pub(super) jobs: Vec<(String, usize)>,
+}
+
+/// Why the TPM's log key or its cosignature does not count.
+#[derive(Debug, thiserror::Error)]
+enum LogKeyError {
+    #[error("the log key cannot be read {0}")]
+    Structure(#[from] StructureError),
+    #[error("the log key's certification: {0}")]
+    Attest(#[from] AttestError),
+    #[error("the log key's certification: {0}")]
+    Signature(SignatureError),
+    #[error("the log key's certification is by another key's name")]
+    Signer,
+    #[error("the log key was certified for another enrolment")]
+    Qualifying,
+    #[error("another key than the log key was certified")]
+    Name,
+    #[error("the log key may leave the TPM, or does more than sign ({0:#010x})")]
+    Attributes(u32),
+}
+
+impl LogKeyError {
+    const fn code(&self) -> &'static Code {
+        match self {
+            Self::Structure(_) => &code::LOG_KEY_MALFORMED,
+            Self::Attest(_) => &code::LOG_KEY_ATTEST,
+            Self::Signature(_) | Self::Signer => &code::LOG_KEY_SIGNATURE,
+            Self::Qualifying => &code::LOG_KEY_QUALIFYING,
+            Self::Name => &code::LOG_KEY_NAME,
+            Self::Attributes(_) => &code::LOG_KEY_ATTRIBUTES,
+        }
+    }
+}
+
+pub(super) fn check(
+    case: &Case<'_>,
+    key: Option<&AttestationKey>,
+    checks: &mut Vec<Check>,
+) -> Head {
+    let log_key = check_log_key(case, key, checks);
+    let Ok(audit_key) = VerifyingKey::from_bytes(&case.body.audit.key) else {
+        let plain = "the audit log's key is no Ed25519 key";
+        checks.push(Check::fail("audit head", &code::AUDIT_HEAD_KEY, plain));
+        checks.push(unjudged("artifacts", "there is no key to check them with"));
+        return Head::default();
+    };
+    let checkpoint = check_head(case, &audit_key, log_key.as_ref(), checks);
+    let jobs = check_artifacts(case, &audit_key, checks);
+    if let (Some(export), Some(head)) = (case.inputs.export, &checkpoint) {
+        checks.push(check_export(export, &audit_key, head));
+    }
+    let describe =
+        |head: Checkpoint| format!("{}, {} entries, root {}", head.origin, head.size, head.root);
+    Head {
+        audit: checkpoint.map(describe).unwrap_or_default(),
+        jobs,
+    }
+}
+
+fn check_log_key(
+    case: &Case<'_>,
+    key: Option<&AttestationKey>,
+    checks: &mut Vec<Check>,
+) -> Option<Public> {
+    const SUBJECT: &str = "log key";
+    let Some(key) = key else {
+        checks.push(unjudged(
+            SUBJECT,
+            "there is no attestation key to check it with",
+        ));
+        return None;
+    };
+    match certified(case, key) {
+        Ok(public) => {
+            checks.push(Check::pass(
+                SUBJECT,
+                "certified by the attestation key, bound to the TPM",
+            ));
+            Some(public)
+        }
+        Err(error) => {
+            checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+            None
+        }
+    }
+}
+
+fn certified(case: &Case<'_>, key: &AttestationKey) -> Result<Public, LogKeyError> {
+    let claimed = &case.body.log_key;
+    let info = CertifyInfo::from_bytes(&claimed.attest)?;
+    RawSignature::from_bytes(&claimed.signature)
+        .map_err(SignatureError::from)
+        .and_then(|signature| signature.verify(key.public(), &claimed.attest))
+        .map_err(LogKeyError::Signature)?;
+    key.check_signer(&info.header.qualified_signer)
+        .map_err(|_| LogKeyError::Signer)?;
+    if info.header.qualifying != log_key_qualifying(case.enrolment.id()).as_bytes() {
+        return Err(LogKeyError::Qualifying);
+    }
+    let public = Public::from_sized(&claimed.public)?;
+    if info.name != public.name() {
+        return Err(LogKeyError::Name);
+    }
+    if !(public.is_bound() && public.only_signs()) {
+        return Err(LogKeyError::Attributes(public.attributes()));
+    }
+    Ok(public)
+}
+
+/// The checkpoint: by the enrolled key, of the enrolled log, cosigned by the TPM.
+fn check_head(
+    case: &Case<'_>,
+    audit_key: &VerifyingKey,
+    log_key: Option<&Public>,
+    checks: &mut Vec<Check>,
+) -> Option<Checkpoint> {
+    const SUBJECT: &str = "audit head";
+    let before = checks.len();
+    let (audit, enrolled) = (&case.body.audit, case.enrolment.request());
+    if audit.key != enrolled.audit_key {
+        let plain = "the audit log's key is another one than enrolled";
+        let check = Check::fail(SUBJECT, &code::AUDIT_HEAD_KEY, plain);
+        checks.push(check.sides(hex::encode(enrolled.audit_key), hex::encode(audit.key)));
+    }
+    let origin = Origin::new(&enrolled.audit_origin);
+    let checkpoint = match Checkpoint::verify(&audit.note, audit_key, origin.as_ref()) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => {
+            checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+            return None;
+        }
+    };
+    let Some(log_key) = log_key else {
+        checks.push(unjudged(SUBJECT, "the log key that cosigns does not hold"));
+        return None;
+    };
+    let digest = cosigned_digest(&checkpoint, audit.cosigned_ms);
+    let cosigned = RawSignature::from_bytes(&audit.cosignature)
+        .map_err(SignatureError::from)
+        .and_then(|signature| match signature.hash() {
+            Hash::Sha256 => signature.verify_digest(log_key, digest.as_bytes()),
+            _ => Err(SignatureError::Wrong),
+        });
+    if let Err(error) = cosigned {
+        let plain = format!("the TPM's cosignature: {error}");
+        checks.push(Check::fail(SUBJECT, &code::AUDIT_COSIGNATURE, plain));
+    }
+    if checks.len() == before {
+        let plain = format!(
+            "{} entries, signed by the log and by the TPM",
+            checkpoint.size
+        );
+        checks.push(Check::pass(SUBJECT, plain));
+    }
+    Some(checkpoint)
+}
+
+fn check_artifacts(
+    case: &Case<'_>,
+    audit_key: &VerifyingKey,
+    checks: &mut Vec<Check>,
+) -> Vec<(String, usize)> {
+    const SUBJECT: &str = "artifacts";
+    let before = checks.len();
+    let mut jobs = Vec::new();
+    for manifest in &case.body.artifacts {
+        match Manifest::verify(manifest, audit_key) {
+            Ok(manifest) => jobs.push((hex::encode(manifest.job()), manifest.items().len())),
+            Err(error) => checks.push(Check::fail(SUBJECT, error.code(), error.to_string())),
+        }
+    }
+    if checks.len() == before {
+        let plain = match jobs.len() {
+            0 => "the evidence carries no artifact manifest".to_owned(),
+            1 => "1 manifest, signed by the log's key".to_owned(),
+            count => format!("{count} manifests, signed by the log's key"),
+        };
+        checks.push(Check::pass(SUBJECT, plain));
+    }
+    jobs
+}
+
+/// The export must be of this log, and its first entries those that the evidence vouches for.
+fn check_export(export: &[u8], audit_key: &VerifyingKey, head: &Checkpoint) -> Check {
+    const SUBJECT: &str = "audit export";
+    let export = match VerifiedExport::read(export, Some(audit_key)) {
+        Ok(export) => export,
+        Err(error) => return Check::fail(SUBJECT, error.code(), error.to_string()),
+    };
+    let size = usize::try_from(head.size).unwrap_or(usize::MAX);
+    let same_origin = export.checkpoint.origin == head.origin;
+    let Some(covered) = export.hashes.get(..size).filter(|_| same_origin) else {
+        let plain = "the export is of another log, or has fewer entries than the evidence";
+        let check = Check::fail(SUBJECT, &code::AUDIT_SHORT, plain);
+        let show = |head: &Checkpoint| format!("{}, {} entries", head.origin, head.size);
+        return check.sides(show(head), show(&export.checkpoint));
+    };
+    let found = merkle::root(covered);
+    if found != head.root {
+        let plain = "the export's entries are not those that the evidence vouches for";
+        let check = Check::fail(SUBJECT, &code::AUDIT_FORK, plain);
+        return check.sides(head.root.to_string(), found.to_string());
+    }
+    let later = export.hashes.len().saturating_sub(size);
+    Check::pass(
+        SUBJECT,
+        format!("its first {size} entries are those; {later} came later"),
+    )
+}
