@@ -22,6 +22,7 @@ pub mod leaf;
 pub mod merkle;
 pub mod quote;
 pub mod release;
+pub mod sealing;
 pub mod tpm;
 pub mod verdict;
 pub mod verify;

@@ -260,3 +260,23 @@ pub fn release_branch(release_key_name: &[u8], pcr7: Digest) -> Digest {
 pub fn site_branch(site_key_name: &[u8]) -> Digest {
     Policy::new().authorize(site_key_name, SITE_REF).digest()
 }
+
+/// `EV_IPL`: the type under which systemd measures boot phases, and we with it.
+pub const EV_IPL: u32 = 0x0000_000d;
+/// The phase that systemd-pcrphase measures into PCR 11 on entering the initrd.
+pub const ENTER_INITRD: &[u8] = b"enter-initrd";
+/// `EV_EVENT_TAG`: the type of the event that an opening of the root measures into PCR 15.
+pub const EV_EVENT_TAG: u32 = 0x0000_0006;
+const UNSEAL_TAG: u32 = 0x4353_4d55;
+
+/// The data of the event that opening the root under release `number` measures into PCR 15:
+/// `TCG_PCClientTaggedEvent` (PC Client PFP, section 10.4.2.1). Its digest is over these bytes.
+#[must_use]
+pub fn unseal_event(number: u64) -> Vec<u8> {
+    let text = b"casemate unseal v1\0";
+    let mut out = UNSEAL_TAG.to_le_bytes().to_vec();
+    out.extend(27u32.to_le_bytes()); // the text's 19 bytes and 8 of the number
+    out.extend(text);
+    out.extend(number.to_be_bytes());
+    out
+}
