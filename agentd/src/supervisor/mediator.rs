@@ -20,6 +20,7 @@ use super::compartments::{DesktopPack, SheetCheck, SheetVerdict};
 use super::files::{self, FileError};
 use super::link::{Gone, JobLink};
 use super::workspace::Workspace;
+use crate::pack::Application;
 
 /// Time that an action may take beside the waiting it asks for.
 const ACTION: Duration = Duration::from_secs(60);
@@ -299,7 +300,7 @@ impl Mediator<'_> {
                 return Ok(failed(file_code(&e), e.to_string()));
             }
         }
-        match application.argv(paths) {
+        match argv(application, paths) {
             Some(argv) => self.session(&ToSession::Open {
                 app: app.to_owned(),
                 argv,
@@ -377,6 +378,26 @@ impl Mediator<'_> {
             )),
         }
     }
+}
+
+/// The program's arguments for at most one file, by the pack's own template.
+fn argv(application: &Application, paths: &[String]) -> Option<Vec<String>> {
+    if paths.len() > usize::from(application.takes_files) {
+        return None;
+    }
+    let file = paths.first().map(|path| format!("/workspace/{path}"));
+    let arguments = application
+        .args
+        .iter()
+        .filter_map(|argument| match argument.as_str() {
+            "{file}" => file.clone(),
+            _ => Some(argument.clone()),
+        });
+    Some(
+        std::iter::once(application.exec.clone())
+            .chain(arguments)
+            .collect(),
+    )
 }
 
 fn failed(code: &casemate_protocol::Code, message: String) -> Outcome {
@@ -513,6 +534,27 @@ mod tests {
             },
             &Outcome::Done
         ));
+    }
+
+    #[test]
+    fn a_file_goes_where_the_pack_says() {
+        let viewer = Application {
+            name: "evince".into(),
+            exec: "/usr/bin/evince".into(),
+            args: vec!["--presentation".into(), "{file}".into()],
+            takes_files: true,
+        };
+        let one = ["in/a.pdf".to_owned()];
+        let full = ["/usr/bin/evince", "--presentation", "/workspace/in/a.pdf"];
+        assert_eq!(argv(&viewer, &one).unwrap(), full);
+        assert_eq!(argv(&viewer, &[]).unwrap(), full[..2]);
+        assert_eq!(argv(&viewer, &[one[0].clone(), one[0].clone()]), None);
+        let plain = Application {
+            args: vec![],
+            takes_files: false,
+            ..viewer
+        };
+        assert_eq!(argv(&plain, &one), None);
     }
 
     #[test]

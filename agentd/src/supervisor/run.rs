@@ -22,6 +22,8 @@ use super::files;
 use super::link::{Gone, JobLink};
 use super::mediator::{Mediator, Stop};
 use super::workspace::Workspace;
+use crate::pack::{Kind, Manifest};
+use crate::sandbox::enclosure;
 use casemate_protocol::Code;
 
 /// Largest output document that becomes an artifact.
@@ -36,6 +38,38 @@ pub struct Ground {
     pub pack: DesktopPack,
     /// The mounted pack of OCR models, in agentd's tree.
     pub models: String,
+}
+
+impl Ground {
+    /// The ground of the packs that `agentd enter` verified and mounted.
+    ///
+    /// # Errors
+    /// In words, when a pack that every job needs is not among them.
+    pub fn of(manifests: Vec<Manifest>) -> Result<Self, String> {
+        let mounted = |name: &str| format!("{}/{name}", enclosure::PACKS);
+        let mut desktop = None;
+        let mut models = None;
+        for manifest in manifests {
+            match (manifest.name.as_str(), manifest.kind()) {
+                ("desktop", Kind::Root) => desktop = Some(manifest),
+                ("ocr", Kind::Data) => models = Some(mounted("ocr")),
+                (other, _) => return Err(format!("a pack `{other}` has no use here")),
+            }
+        }
+        let desktop = desktop.ok_or("the pack `desktop` is missing")?;
+        let place = mounted("desktop");
+        let root = File::open(&place).map_err(|e| format!("{place}: {e}"))?;
+        let pack = DesktopPack {
+            root_hash: Digest(desktop.verity_root),
+            applications: desktop.applications,
+            mounted: place,
+            root: root.into(),
+        };
+        Ok(Self {
+            pack,
+            models: models.ok_or("the pack `ocr` is missing")?,
+        })
+    }
 }
 
 /// A job as it was leased, its parts not yet believed.
