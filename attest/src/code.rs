@@ -287,6 +287,24 @@ codes! {
     VERDICT_INCOMPLETE = "verdict.incomplete",
         "The verdict lacks a check.",
         "This is a fault of the program: report it.";
+    FILE_UNREADABLE = "file.unreadable",
+        "A file cannot be read.",
+        "Check its name and that you may read it.";
+    FILE_UNWRITABLE = "file.unwritable",
+        "A file or the output cannot be written.",
+        "Check the folder, its rights and its space; an existing file is never overwritten.";
+    KEY_MALFORMED = "key.malformed",
+        "A key file cannot be read as the kind of key that is wanted.",
+        "Give an Ed25519 key for owner and log, a P-256 key for the release, as PEM.";
+    RANDOM_UNAVAILABLE = "random.unavailable",
+        "The system gives no random bytes.",
+        "This is a fault of the system: use another machine.";
+    CODE_UNKNOWN = "code.unknown",
+        "There is no such code in this program.",
+        "List all codes with `attest explain`.";
+    CREDENTIAL_EK = "credential.ek",
+        "No credential can be made for the enrolled endorsement key.",
+        "Enrol the appliance with a P-256 endorsement key, or challenge it without --enrolment.";
     MEMBER_DIGESTS = "member.digests",
         "The list of the members' digests was altered.",
         "Treat the evidence as altered on its way; ask for it again.";

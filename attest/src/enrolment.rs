@@ -11,6 +11,8 @@ use crate::code::{self, Code};
 use crate::codec::{self, CodecError};
 use crate::digest::Digest;
 use crate::envelope::{Domain, Envelope, EnvelopeError};
+use crate::quote::AttestationKey;
+use crate::tpm::public::Public;
 
 /// The name and version of the request format.
 pub const REQUEST_FORMAT: &str = "casemate.enrolment-request.1";
@@ -140,6 +142,9 @@ pub enum EnrolmentError {
     /// The owner's key did not sign it.
     #[error("the enrolment record: {0}")]
     Signature(#[from] EnvelopeError),
+    /// A key of the request is not one that can be enrolled.
+    #[error("the enrolment request: {0}")]
+    Key(String, &'static Code),
     /// The record's name is not its EK's.
     #[error("the enrolment record is named {found}, its EK gives {expected}")]
     Name {
@@ -157,8 +162,15 @@ impl EnrolmentError {
         match self {
             Self::Format(_) => &code::ENROLMENT_MALFORMED,
             Self::Signature(_) => &code::ENROLMENT_SIGNATURE,
+            Self::Key(_, code) => code,
             Self::Name { .. } => &code::ENROLMENT_NAME,
         }
+    }
+
+    /// Whether the bytes could not be read, rather than not be believed.
+    #[must_use]
+    pub const fn is_malformed(&self) -> bool {
+        matches!(self, Self::Format(_))
     }
 }
 
@@ -220,6 +232,18 @@ impl EnrolmentRequest {
             });
         }
         Ok(request)
+    }
+
+    /// Checks that its keys can do what an enrolment is for: read, and attest.
+    ///
+    /// # Errors
+    /// [`EnrolmentError::Key`] when a key cannot be read or may not attest.
+    pub fn check_keys(&self) -> Result<(), EnrolmentError> {
+        let endorsement = Public::from_sized(&self.ek_public)
+            .map_err(|error| EnrolmentError::Key(error.to_string(), &code::EK_MALFORMED))?;
+        AttestationKey::check(&self.ak_public, &endorsement)
+            .map_err(|error| EnrolmentError::Key(error.to_string(), error.code()))?;
+        Ok(())
     }
 
     /// The name that its enrolment will have.

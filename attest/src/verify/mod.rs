@@ -67,6 +67,15 @@ impl VerifyError {
             Self::Enrolment(error) => error.code(),
         }
     }
+
+    /// Whether a file could not be read, rather than not be believed.
+    #[must_use]
+    pub const fn is_malformed(&self) -> bool {
+        match self {
+            Self::Evidence(_) | Self::Challenge(_) | Self::Secret(_) => true,
+            Self::Enrolment(error) => error.is_malformed(),
+        }
+    }
 }
 
 /// The verifier's own challenge, and the answer it expects when it kept it.

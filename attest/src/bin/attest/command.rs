@@ -1,0 +1,48 @@
+//! The commands: parse, read files, call the library, say what came out.
+
+mod audit;
+mod challenge;
+mod enrol;
+mod explain;
+mod verify;
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Sign an appliance's enrolment request as its owner
+    Enrol(enrol::Enrol),
+    /// Make a challenge for an appliance
+    Challenge(challenge::MakeChallenge),
+    /// Judge the evidence that an appliance answered
+    Verify(verify::Verify),
+    /// Check an export of an audit log
+    Audit(audit::Audit),
+    /// Explain a code
+    Explain(explain::Explain),
+}
+
+impl Command {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Enrol(command) => command.run(),
+            Self::Challenge(command) => command.run(),
+            Self::Verify(command) => command.run(),
+            Self::Audit(command) => command.run(),
+            Self::Explain(command) => command.run(),
+        }
+    }
+}
+
+/// The auditor's clock, milliseconds since 1970. The one place that reads it.
+fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
