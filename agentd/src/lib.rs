@@ -1,4 +1,8 @@
 //! The agent runtime: supervisor, sandboxes, interpreter, eyes and hands.
 
 pub mod code;
+pub mod enter;
+pub mod exec;
+pub mod pack;
 pub mod sandbox;
+pub mod workflow;
