@@ -238,7 +238,7 @@ impl Outline {
         let xy = m.xy / m.count - cx * cy;
         // Only a line that is clearly longer than high has a direction.
         let slope = if xx > 12.0 * yy.max(0.5) {
-            (xy / xx) as f64
+            xy / xx
         } else {
             0.0
         };
