@@ -13,4 +13,5 @@ pub mod keys;
 pub mod lock;
 pub mod pack;
 pub mod progress;
+pub mod release;
 pub mod tool;

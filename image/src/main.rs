@@ -8,6 +8,7 @@ use casemate_image::error::BuildError;
 use casemate_image::lock::refresh;
 use casemate_image::pack::{Places, Recipe, pack_desktop, pack_ocr, verify_reproducible};
 use casemate_image::progress::{Progress, say};
+use casemate_image::release::make_development_release;
 use casemate_image::{keys, lock};
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -29,6 +30,15 @@ enum Command {
     /// Make signing keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make the development release: recorded firmware log and signed manifest
+    DevRelease {
+        /// Where release.key is
+        #[arg(long, default_value = "var/dev")]
+        keys: PathBuf,
+        /// Where firmware.log and release.cose go
+        #[arg(long, default_value = "var/dev")]
+        out: PathBuf,
+    },
 }
 
 #[derive(clap::Args)]
@@ -89,6 +99,12 @@ fn run(command: Command) -> Result<(), BuildError> {
     match command {
         Command::Pack(args) => pack(&args),
         Command::Lock(LockCommand::Refresh { work }) => refresh_lock(&work),
+        Command::DevRelease { keys, out } => {
+            for path in make_development_release(&keys, &out)? {
+                say(&format!("development release: wrote {}", path.display()));
+            }
+            Ok(())
+        }
         Command::Keys(KeysCommand::Dev { out }) => {
             let made = keys::make_development_keys(&out)?;
             say(&format!(

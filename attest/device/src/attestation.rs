@@ -4,6 +4,7 @@ use casemate_attest::digest::Digest;
 use casemate_attest::enrolment::PcrValue;
 use casemate_attest::evidence::{POLICY_PCRS, RawQuote};
 use casemate_attest::sealing::{pcr_digest, pcr_selection};
+use casemate_attest::tpm::signature::normalised;
 
 use crate::connection::{Authority, Command, Entity, TpmError};
 use crate::logkey::{LogAuth, LogKey};
@@ -115,7 +116,8 @@ impl AttestationKey {
         )?;
         let mut take = Take(&answer.parameters);
         let attest = take.sized().map_err(|Malformed| TpmError::Malformed { command: name })?;
-        Ok((attest.to_vec(), take.0.to_vec()))
+        // A TPM may answer n - s; evidence has the one spelling.
+        Ok((attest.to_vec(), normalised(take.0)))
     }
 
     /// Certifies the log key over `qualifying`: `TPMS_ATTEST` and `TPMT_SIGNATURE`.

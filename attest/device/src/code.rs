@@ -151,7 +151,8 @@ impl FirmwareError {
     #[must_use]
     pub fn code(&self) -> &'static Code {
         match self {
-            Self::Malformed { .. } | Self::Replay { .. } => &FIRMWARE_LOG,
+            Self::Log(error) => error.code(),
+            Self::Bank | Self::Replay { .. } => &FIRMWARE_LOG,
             Self::SecureBoot { .. } => &SECURE_BOOT,
             Self::Unmeasured { .. } => &UNMEASURED,
         }

@@ -3,13 +3,11 @@
 //! This decides whether the appliance may seal to this platform. It is not the
 //! verifier's appraisal, which is in `casemate-attest` and does not trust this one.
 
-use sha2::{Digest as _, Sha256};
+use casemate_attest::digest::Digest;
+use casemate_attest::eventlog::{Event, EventLog, LogError};
 
 use crate::register::PcrValue;
 
-/// Most bytes of a log that are read.
-const LOG_LIMIT: usize = 4 << 20;
-const EV_NO_ACTION: u32 = 0x0000_0003;
 const EV_SEPARATOR: u32 = 0x0000_0004;
 const EV_EFI_VARIABLE_DRIVER_CONFIG: u32 = 0x8000_0001;
 /// `EFI_GLOBAL_VARIABLE`, as in UEFI_VARIABLE_DATA.
@@ -20,14 +18,12 @@ const GLOBAL: [u8; 16] = [
 /// Why a firmware log does not let us start or seal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FirmwareError {
-    /// Not a crypto-agile log with a SHA-256 bank.
-    #[error("the firmware log is malformed at byte {offset}: {reason}")]
-    Malformed {
-        /// Where reading stopped.
-        offset: usize,
-        /// What was wrong there.
-        reason: &'static str,
-    },
+    /// Not a crypto-agile log as the verifier reads it.
+    #[error("the firmware log: {0}")]
+    Log(#[from] LogError),
+    /// The log has no SHA-256 bank.
+    #[error("the firmware log has no SHA-256 bank")]
+    Bank,
     /// Secure Boot does not stand.
     #[error("Secure Boot: {reason}")]
     SecureBoot {
@@ -54,98 +50,44 @@ pub enum FirmwareError {
     },
 }
 
-/// One event of a log.
+/// A log that the verifier's strict parser reads, with a SHA-256 bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event<'a> {
-    /// The register.
-    pub register: u32,
-    /// The event's type, which no digest covers.
-    pub kind: u32,
-    /// One digest for each bank: TPM algorithm id and digest.
-    pub digests: Vec<(u16, &'a [u8])>,
-    /// The data, covered by the digest for some types only.
-    pub data: &'a [u8],
-}
-
-/// A log that parses to its last byte.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FirmwareLog<'a> {
-    /// The events in order, without the specification header.
-    pub events: Vec<Event<'a>>,
-}
-
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn error(&self, reason: &'static str) -> FirmwareError {
-        FirmwareError::Malformed { offset: self.offset, reason }
-    }
-
-    fn raw(&mut self, length: usize) -> Result<&'a [u8], FirmwareError> {
-        let end = self.offset.checked_add(length).ok_or_else(|| self.error("size overflows"))?;
-        let part =
-            self.bytes.get(self.offset..end).ok_or_else(|| self.error("the log ends here"))?;
-        self.offset = end;
-        Ok(part)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], FirmwareError> {
-        let part = self.raw(N)?;
-        part.try_into().map_err(|_| self.error("the log ends here"))
-    }
-
-    fn u16(&mut self) -> Result<u16, FirmwareError> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, FirmwareError> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn length(&mut self) -> Result<usize, FirmwareError> {
-        usize::try_from(self.u32()?).map_err(|_| self.error("size overflows"))
-    }
-}
+pub struct FirmwareLog<'a>(EventLog<'a>);
 
 impl<'a> FirmwareLog<'a> {
-    /// Reads a TCG PC Client PFP crypto-agile log (1.05, section 10).
+    /// Reads a TCG PC Client PFP crypto-agile log.
     ///
     /// # Errors
-    /// [`FirmwareError::Malformed`] with the offset.
+    /// [`FirmwareError::Log`] with the event that is wrong, or [`FirmwareError::Bank`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FirmwareError> {
-        let mut cursor = Cursor { bytes, offset: 0 };
-        if bytes.len() > LOG_LIMIT {
-            return Err(cursor.error("longer than 4 MiB"));
+        let log = EventLog::parse(bytes)?;
+        if log.banks().iter().any(|(bank, _)| *bank == crate::number::ALG_SHA256) {
+            Ok(Self(log))
+        } else {
+            Err(FirmwareError::Bank)
         }
-        let banks = header(&mut cursor)?;
-        let mut events = Vec::new();
-        while cursor.offset < bytes.len() {
-            events.push(event(&mut cursor, &banks)?);
-        }
-        Ok(Self { events })
     }
 
-    /// The SHA-256 value of a register after the log's events (section 3.3: from zero).
+    /// The events that extend a register, in order.
+    pub(crate) fn extending(&self) -> impl Iterator<Item = &Event<'a>> {
+        self.0.events().iter().filter(|event| event.extends())
+    }
+
+    /// The SHA-256 value of a register below 16 after the log's events.
     #[must_use]
     pub fn replay(&self, register: u8) -> PcrValue {
-        let mut value = [0; 32];
-        for event in &self.events {
-            if event.register != u32::from(register) || event.kind == EV_NO_ACTION {
-                continue;
-            }
-            for (algorithm, digest) in &event.digests {
-                if *algorithm == crate::number::ALG_SHA256 {
-                    let mut hash = Sha256::new();
-                    hash.update(value);
-                    hash.update(digest);
-                    value = hash.finalize().into();
-                }
-            }
+        let mut start = [0; 32];
+        if let (0, Some(locality), [.., last]) =
+            (register, self.0.startup_locality(), &mut start)
+        {
+            *last = locality;
         }
-        value
+        self.extending()
+            .filter(|event| event.pcr == register)
+            .filter_map(Event::sha256)
+            .fold(start, |value, digest| {
+                *Digest::of_parts(&[&value, digest.as_bytes()]).as_bytes()
+            })
     }
 
     /// The log leads to these values of the TPM.
@@ -176,13 +118,13 @@ impl<'a> FirmwareLog<'a> {
         let wrong = |reason| FirmwareError::SecureBoot { reason };
         let mut seen: Vec<(String, &[u8])> = Vec::new();
         let mut separated = false;
-        for event in self.events.iter().filter(|event| event.register == 7) {
-            if event.kind == EV_SEPARATOR {
+        for event in self.extending().filter(|event| event.pcr == 7) {
+            if event.event_type == EV_SEPARATOR {
                 if separated || !digest_covers(event) || event.data != [0; 4] {
                     return Err(wrong("PCR 7's separator is wrong or doubled"));
                 }
                 separated = true;
-            } else if event.kind == EV_EFI_VARIABLE_DRIVER_CONFIG {
+            } else if event.event_type == EV_EFI_VARIABLE_DRIVER_CONFIG {
                 if separated || !digest_covers(event) {
                     return Err(wrong("a variable was measured wrongly or after the separator"));
                 }
@@ -231,78 +173,9 @@ pub fn check_measured(values: &[(u8, PcrValue)]) -> Result<(), FirmwareError> {
     Ok(())
 }
 
-/// The Spec ID event; returns the banks in the log's order.
-fn header(cursor: &mut Cursor<'_>) -> Result<Vec<(u16, usize)>, FirmwareError> {
-    if cursor.u32()? != 0 || cursor.u32()? != EV_NO_ACTION || cursor.raw(20)? != [0; 20] {
-        return Err(cursor.error("does not begin with a Spec ID event"));
-    }
-    let size = cursor.length()?;
-    let start = cursor.offset;
-    if cursor.raw(16)? != b"Spec ID Event03\0" {
-        return Err(cursor.error("not a crypto-agile log"));
-    }
-    cursor.raw(8)?; // platform class, versions, errata, uintn size
-    let count = cursor.u32()?;
-    if !(1..=8).contains(&count) {
-        return Err(cursor.error("an impossible number of banks"));
-    }
-    let mut banks: Vec<(u16, usize)> = Vec::new();
-    for _ in 0..count {
-        let (algorithm, length) = (cursor.u16()?, usize::from(cursor.u16()?));
-        let known = matches!(
-            (algorithm, length),
-            (0x04, 20) | (0x0B | 0x12 | 0x27, 32) | (0x0C | 0x28, 48) | (0x0D | 0x29, 64)
-        );
-        if !known || banks.iter().any(|(other, _)| *other == algorithm) {
-            return Err(cursor.error("an unknown or repeated bank"));
-        }
-        banks.push((algorithm, length));
-    }
-    let [vendor] = cursor.array::<1>()?;
-    cursor.raw(vendor.into())?;
-    if cursor.offset.checked_sub(start) != Some(size) {
-        return Err(cursor.error("the Spec ID event has another size than it says"));
-    }
-    if !banks.iter().any(|(algorithm, _)| *algorithm == crate::number::ALG_SHA256) {
-        return Err(cursor.error("no SHA-256 bank"));
-    }
-    Ok(banks)
-}
-
-/// One `TCG_PCR_EVENT2`.
-fn event<'a>(
-    cursor: &mut Cursor<'a>,
-    banks: &[(u16, usize)],
-) -> Result<Event<'a>, FirmwareError> {
-    let (register, kind) = (cursor.u32()?, cursor.u32()?);
-    if register > 23 {
-        return Err(cursor.error("a register above 23"));
-    }
-    if cursor.length()? != banks.len() {
-        return Err(cursor.error("not one digest for each bank"));
-    }
-    let mut digests: Vec<(u16, &[u8])> = Vec::with_capacity(banks.len());
-    for _ in banks {
-        let algorithm = cursor.u16()?;
-        let bank = banks.iter().find(|(known, _)| *known == algorithm);
-        let (_, length) = bank.ok_or_else(|| cursor.error("a digest of an undeclared bank"))?;
-        if digests.iter().any(|(other, _)| *other == algorithm) {
-            return Err(cursor.error("two digests for one bank"));
-        }
-        digests.push((algorithm, cursor.raw(*length)?));
-    }
-    let size = cursor.length()?;
-    let data = cursor.raw(size)?;
-    Ok(Event { register, kind, digests, data })
-}
-
 /// The event's SHA-256 digest is that of its data.
 fn digest_covers(event: &Event<'_>) -> bool {
-    let digest = Sha256::digest(event.data);
-    event
-        .digests
-        .iter()
-        .any(|(bank, value)| *bank == crate::number::ALG_SHA256 && *value == digest.as_slice())
+    event.sha256() == Some(Digest::of(event.data))
 }
 
 /// `UEFI_VARIABLE_DATA`: whether it is a global variable, its name and data.

@@ -3,9 +3,11 @@
 //! It is unrestricted, so it could sign anything, a forged quote included: a
 //! verifier never accepts it as a quote's key (its attributes say so).
 
+use casemate_attest::tpm::signature::normalised;
+
 use crate::connection::{Authority, Command, Entity, TpmError};
 use crate::number::{ALG_NULL, LOG_KEY_HANDLE, RH_NULL, cc};
-use crate::storage::{HIDDEN_IN, StorageRoot};
+use crate::storage::{HIDDEN_IN, StorageError, StorageRoot};
 use crate::tpm::Tpm;
 use crate::wire::Put as _;
 
@@ -36,12 +38,23 @@ pub struct LogKey {
 }
 
 impl StorageRoot {
-    /// Finds the log key of this TPM.
+    /// Finds the log key of this TPM and compares its Name with `expected`, the handover's.
     ///
     /// # Errors
-    /// [`TpmError`] when there is none.
-    pub fn log_key(&self) -> Result<LogKey, TpmError> {
-        let (entity, public) = self.tpm().connection.read_public(LOG_KEY_HANDLE)?;
+    /// [`StorageError`] when there is none or it is another.
+    pub fn log_key(&self, expected: &[u8]) -> Result<LogKey, StorageError> {
+        let (entity, public) = match self.tpm().connection.read_public(LOG_KEY_HANDLE) {
+            Err(error) if error.code().is_some_and(|code| code.is_handle()) => {
+                return Err(StorageError::Absent);
+            }
+            other => other?,
+        };
+        if entity.name != expected {
+            return Err(StorageError::Other {
+                expected: hex::encode(expected),
+                found: hex::encode(&entity.name),
+            });
+        }
         Ok(LogKey { root: self.clone(), entity, public })
     }
 }
@@ -81,7 +94,7 @@ impl LogKey {
                     &mut [authority],
                 )
             })
-            .map(|answer| answer.parameters)
+            .map(|answer| normalised(&answer.parameters))
     }
 
     pub(crate) fn tpm(&self) -> &Tpm {
@@ -113,6 +126,6 @@ impl LogKey {
         )?;
         let mut take = crate::wire::Take(&answer.parameters);
         let attest = take.sized().map_err(|_| TpmError::Malformed { command: name })?;
-        Ok((attest.to_vec(), take.0.to_vec()))
+        Ok((attest.to_vec(), normalised(take.0)))
     }
 }

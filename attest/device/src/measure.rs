@@ -1,9 +1,10 @@
 //! Measuring: the development stand's measured start, and events at run time.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use casemate_attest::sealing::{ENTER_INITRD, EV_IPL};
 use sha2::{Digest as _, Sha256};
 
 use crate::connection::{Authority, TpmError};
@@ -13,8 +14,6 @@ use crate::register::PcrValue;
 use crate::session::random;
 use crate::tpm::Tpm;
 
-/// `EV_EVENT_TAG`, the type of our own run-time events.
-pub const EV_EVENT_TAG: u32 = 0x0000_0006;
 const EV_NO_ACTION: u32 = 0x0000_0003;
 
 /// Why a start or an event could not be measured.
@@ -44,12 +43,17 @@ pub enum MeasureError {
 
 impl Tpm {
     /// Development only: does to a software TPM what firmware and a UKI do to a real one.
-    /// Starts it, extends every event of a recorded log in order, and closes the platform
-    /// hierarchy as firmware does before it boots anything. Returns the number of events.
+    /// Starts it, extends every event of a recorded log in order, closes the platform hierarchy
+    /// as firmware does before it boots anything, and begins the run-time log with the phase
+    /// that systemd-pcrphase measures in the initrd. Returns the number of events.
     ///
     /// # Errors
     /// [`MeasureError`] when the log is malformed, the TPM is not fresh from reset, or refuses.
-    pub fn measured_start(&self, firmware_log: &[u8]) -> Result<usize, MeasureError> {
+    pub fn measured_start(
+        &self,
+        firmware_log: &[u8],
+        runtime_log: &RuntimeLog,
+    ) -> Result<usize, MeasureError> {
         let log = FirmwareLog::parse(firmware_log)?;
         self.startup()?;
         for (register, value) in self.pcrs(&[0, 1, 2, 3, 4, 5, 6, 7, 11, 15])? {
@@ -58,17 +62,19 @@ impl Tpm {
             }
         }
         let mut extended = 0;
-        for event in log.events.iter().filter(|event| event.kind != EV_NO_ACTION) {
-            self.connection.pcr_extend(event.register, &event.digests)?;
+        for event in log.extending() {
+            self.connection.pcr_extend(u32::from(event.pcr), &event.digests)?;
             extended += 1;
         }
         // An open platform hierarchy may delete the version floor (docs/formats/tpm.md).
         self.connection.change_auth(RH_PLATFORM, Authority::Empty, &random()?)?;
-        Ok(extended)
+        runtime_log.begin()?;
+        runtime_log.measure(self, 11, EV_IPL, ENTER_INITRD)?;
+        Ok(extended + 1)
     }
 }
 
-/// The log of what is measured after the firmware: records of `TCG_PCR_EVENT2`.
+/// The log of what is measured after the firmware: a crypto-agile log with a SHA-256 bank.
 #[derive(Debug, Clone)]
 pub struct RuntimeLog {
     path: PathBuf,
@@ -81,35 +87,89 @@ impl RuntimeLog {
         Self { path: path.to_path_buf() }
     }
 
-    /// Writes the record, synced, and only then extends the register: a crash between the two
-    /// leaves a record too many, never a measurement that nobody can explain.
-    /// Returns the digest extended.
+    /// The log's bytes, for evidence.
     ///
     /// # Errors
-    /// [`MeasureError`] when the log cannot be written or the TPM refuses.
-    pub fn measure(&self, tpm: &Tpm, register: u8, data: &[u8]) -> Result<PcrValue, MeasureError> {
-        let digest: PcrValue = Sha256::digest(data).into();
-        self.append(&record(register, EV_EVENT_TAG, &digest, data))
-            .map_err(|source| MeasureError::Log { path: self.path.clone(), source })?;
-        tpm.connection.pcr_extend(u32::from(register), &[(ALG_SHA256, &digest)])?;
-        Ok(digest)
+    /// [`MeasureError::Log`] when it cannot be read.
+    pub fn bytes(&self) -> Result<Vec<u8>, MeasureError> {
+        fs::read(&self.path).map_err(|source| self.error(source))
     }
 
-    /// Empties the log: at the first measurement of a boot, whatever it holds is of another.
+    /// Writes the record, synced, and only then extends the register: a crash between the two
+    /// leaves a record too many, never a measurement that nobody can explain.
+    pub(crate) fn measure(
+        &self,
+        tpm: &Tpm,
+        register: u8,
+        kind: u32,
+        data: &[u8],
+    ) -> Result<(), MeasureError> {
+        let digest: PcrValue = Sha256::digest(data).into();
+        self.append(&record(register, kind, &digest, data)).map_err(|source| self.error(source))?;
+        tpm.connection.pcr_extend(u32::from(register), &[(ALG_SHA256, &digest)])?;
+        Ok(())
+    }
+
+    /// A new log: the header alone.
     pub(crate) fn begin(&self) -> Result<(), MeasureError> {
-        let open = OpenOptions::new().write(true).create(true).truncate(true).open(&self.path);
-        open.and_then(|file| file.sync_all())
-            .map_err(|source| MeasureError::Log { path: self.path.clone(), source })
+        self.write(&header()).map_err(|source| self.error(source))
+    }
+
+    /// Drops records of a register that is known to be at its reset value: a crash came between
+    /// the record and its measurement. A log that is missing or malformed is begun anew.
+    pub(crate) fn drop_records_of(&self, register: u8) -> Result<(), MeasureError> {
+        let bytes = fs::read(&self.path).unwrap_or_default();
+        let mut kept = header();
+        if let Ok(log) = casemate_attest::eventlog::EventLog::parse(&bytes) {
+            if log.events().iter().all(|event| event.pcr != register) {
+                return Ok(());
+            }
+            for event in log.events().iter().filter(|event| event.pcr != register) {
+                if let Some(digest) = event.sha256() {
+                    let (kind, digest) = (event.event_type, digest.as_bytes());
+                    kept.extend(record(event.pcr, kind, digest, event.data));
+                }
+            }
+        }
+        self.write(&kept).map_err(|source| self.error(source))
+    }
+
+    fn error(&self, source: io::Error) -> MeasureError {
+        MeasureError::Log { path: self.path.clone(), source }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).open(&self.path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
     }
 
     fn append(&self, record: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+        let mut file = OpenOptions::new().append(true).open(&self.path)?;
         file.write_all(record)?;
         file.sync_all()
     }
 }
 
-/// One `TCG_PCR_EVENT2` with a SHA-256 digest (TCG PC Client PFP 1.05, section 10.2.2).
+/// The Spec ID event of a log with a SHA-256 bank (TCG PC Client PFP, section 10.4.5.1).
+fn header() -> Vec<u8> {
+    let mut spec = b"Spec ID Event03\0".to_vec();
+    spec.extend(0u32.to_le_bytes()); // platform class: client
+    spec.extend([0, 2, 0, 2]); // version 2.0, errata 0, 64-bit integers
+    spec.extend(1u32.to_le_bytes());
+    spec.extend(ALG_SHA256.to_le_bytes());
+    spec.extend(32u16.to_le_bytes());
+    spec.push(0); // vendor information
+    let mut out = 0u32.to_le_bytes().to_vec();
+    out.extend(EV_NO_ACTION.to_le_bytes());
+    out.extend([0; 20]);
+    out.extend(u32::try_from(spec.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend(spec);
+    out
+}
+
+/// One `TCG_PCR_EVENT2` with a SHA-256 digest (TCG PC Client PFP, section 10.2.2).
 fn record(register: u8, kind: u32, digest: &PcrValue, data: &[u8]) -> Vec<u8> {
     let mut out = u32::from(register).to_le_bytes().to_vec();
     out.extend(kind.to_le_bytes());

@@ -7,14 +7,14 @@ use crate::session::{Kind, SaltKey, Session};
 use crate::tpm::Tpm;
 use crate::wire::Malformed;
 
-/// Why the storage root key is not the expected one.
+/// Why a persistent key is not the expected one.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// None there: another TPM, or one that was cleared.
-    #[error("this TPM holds no storage root key of this appliance")]
+    #[error("this TPM does not hold the keys of this appliance")]
     Absent,
     /// Another key is there: another TPM, or something between us and it.
-    #[error("this TPM's storage root key is {found}, the state was made with {expected}")]
+    #[error("this TPM holds the key {found}, the state was made with {expected}")]
     Other {
         /// Name stored at provisioning, hexadecimal.
         expected: String,

@@ -22,9 +22,6 @@ use crate::session::{Kind, Session};
 use crate::storage::{HIDDEN, HIDDEN_IN, HIDDEN_OUT, StorageError, StorageRoot};
 use crate::tpm::{Permanent, Tpm};
 
-/// First bytes of the event that an opening measures into PCR 15.
-pub const UNSEAL_EVENT: &[u8] = b"casemate unseal v1\0";
-
 /// Why the root was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsealError {
@@ -117,8 +114,8 @@ pub fn open(tpm: &Tpm, opening: Opening<'_>) -> Result<Handover, UnsealError> {
     let root = unseal(&storage, &record, &release)?;
     // 3. The latch, before the root is used: PCR 15 is no longer zero.
     let log = RuntimeLog::at(opening.runtime_log);
-    log.begin()?;
-    log.measure(tpm, 15, &unseal_event(record.epoch, release.number))?;
+    log.drop_records_of(15)?;
+    log.measure(tpm, 15, sealing::EV_EVENT_TAG, &sealing::unseal_event(release.number))?;
     // 4. Only now may older releases be shut out, and keys be derived.
     if opening.raise_floor {
         raise_floor(&storage, &root, release.number)?;
@@ -132,12 +129,6 @@ pub fn open(tpm: &Tpm, opening: Opening<'_>) -> Result<Handover, UnsealError> {
         development: release.development,
     };
     Ok(Handover::derive(&root, facts))
-}
-
-/// The data of the event in PCR 15.
-#[must_use]
-pub fn unseal_event(epoch: u64, release: u64) -> Vec<u8> {
-    [UNSEAL_EVENT, &epoch.to_be_bytes(), &release.to_be_bytes()].concat()
 }
 
 pub(crate) fn key(sec1: &[u8; 65], which: &'static str) -> Result<VerifyingKey, UnsealError> {

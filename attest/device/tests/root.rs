@@ -41,7 +41,7 @@ fn an_opening_is_logged_and_measured_and_latches_the_root() {
     let (bed, _) = provisioned();
     let tpm = bed.start();
     bed.open(&tpm).unwrap();
-    let data = casemate_device::unseal_event(1, 5);
+    let data = sealing::unseal_event(5);
     let expected = Digest::of_parts(&[&[0; 32], Digest::of(&data).as_bytes()]);
     assert_eq!(tpm.pcrs(&[15]).unwrap(), [(15, *expected.as_bytes())]);
     let logged = std::fs::read(bed.path("runtime.log")).unwrap();
@@ -82,7 +82,7 @@ fn a_kernel_measured_past_the_initrd_is_refused() {
     let mut later = bed.boot.clone();
     later.push(event(11, 13, b"leave-initrd"));
     let tpm = bed.tpm();
-    tpm.measured_start(&log(&later)).unwrap();
+    tpm.measured_start(&log(&later), &bed.runtime_log()).unwrap();
     let error = bed.open(&tpm).unwrap_err();
     assert!(matches!(error, UnsealError::Register { register: 11, .. }), "{error}");
 }
@@ -245,7 +245,14 @@ fn a_variable_measured_twice_or_after_the_separator_is_not_believed() {
 
 #[test]
 fn a_register_nobody_measured_into_is_not_sealed_to() {
-    assert_eq!(provision_on(|e| e.retain(|event| event.register != 11)), "tpm.unmeasured");
+    let measured = [(7, [1; 32]), (11, [2; 32])];
+    firmware::check_measured(&measured).unwrap();
+    for (register, byte) in [(7, 0x00), (7, 0xFF), (11, 0x00), (11, 0xFF)] {
+        let values = measured.map(|(r, value)| (r, if r == register { [byte; 32] } else { value }));
+        let error = firmware::check_measured(&values).unwrap_err();
+        assert_eq!(error, firmware::FirmwareError::Unmeasured { register, byte });
+        assert_eq!(error.code().id, "tpm.unmeasured");
+    }
 }
 
 #[test]

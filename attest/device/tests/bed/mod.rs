@@ -8,7 +8,7 @@ use casemate_attest::evidence::POLICY_PCRS;
 use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::sealing;
 use casemate_device::swtpm::Swtpm;
-use casemate_device::{Handover, Opening, ProvisionError, Provisioning, Tpm, UnsealError};
+use casemate_device::{Handover, Opening, ProvisionError, Provisioning, RuntimeLog, Tpm, UnsealError};
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 
@@ -55,7 +55,6 @@ pub(crate) fn boot() -> Vec<BootEvent> {
     events.extend((0..8).map(separator));
     events.push(event(4, 0x8000_0003, b"loader"));
     events.push(event(11, 13, b".linux kernel"));
-    events.push(event(11, 13, b"enter-initrd"));
     events
 }
 
@@ -119,7 +118,22 @@ pub(crate) fn release_approved_by(
                 digests: vec![Digest::of(&event.data)],
             })
             .collect();
-        let rule = if pcr == 11 { Rule::Events } else { Rule::Enrolled };
+        let phase = ExpectedEvent {
+            name: "enter-initrd".to_owned(),
+            event_type: sealing::EV_IPL,
+            digests: vec![Digest::of(sealing::ENTER_INITRD)],
+        };
+        let opened = ExpectedEvent {
+            name: "unseal".to_owned(),
+            event_type: sealing::EV_EVENT_TAG,
+            digests: vec![Digest::of(&sealing::unseal_event(number))],
+        };
+        let events = match pcr {
+            11 => events.into_iter().chain([phase]).collect(),
+            15 => vec![opened],
+            _ => events,
+        };
+        let rule = if pcr > 7 { Rule::Events } else { Rule::Enrolled };
         Reference { pcr, bank: 0x000B, rule, events, tail: Vec::new() }
     });
     let initrd_pcr11 = references.iter().find(|r| r.pcr == 11).unwrap().value();
@@ -194,8 +208,12 @@ impl Bed {
     /// The measured start of the bed's boot.
     pub(crate) fn start(&self) -> Tpm {
         let tpm = self.tpm();
-        tpm.measured_start(&log(&self.boot)).unwrap();
+        tpm.measured_start(&log(&self.boot), &self.runtime_log()).unwrap();
         tpm
+    }
+
+    pub(crate) fn runtime_log(&self) -> RuntimeLog {
+        RuntimeLog::at(&self.path("runtime.log"))
     }
 
     pub(crate) fn release(&self) -> Vec<u8> {

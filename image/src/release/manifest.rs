@@ -1,0 +1,74 @@
+//! The signed manifest of a release: the prediction of every register, and the policy that
+//! opens the sealed root.
+
+use casemate_attest::digest::Digest;
+use casemate_attest::evidence::POLICY_PCRS;
+use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, Rule};
+use casemate_attest::sealing;
+
+use super::boot::Boot;
+use super::{pcr4, pcr7, pcr11};
+use crate::error::BuildError;
+use super::key::ReleaseKey;
+
+/// 1 January 2036 in milliseconds since 1970: a development release does not age in practice.
+const NOT_AFTER_MS: u64 = 2_082_758_400_000;
+
+/// A signed manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// `COSE_Sign1`.
+    pub manifest: Vec<u8>,
+}
+
+/// Predicts the registers of `boot` and signs the manifest and the policy with `key`.
+///
+/// # Errors
+/// `Tool` when the UKI cannot be read, `Key` when the key does not sign.
+pub fn sign(boot: &Boot, key: &ReleaseKey) -> Result<Signed, BuildError> {
+    let references = POLICY_PCRS
+        .iter()
+        .map(|pcr| reference(boot, *pcr))
+        .collect::<Result<Vec<Reference>, BuildError>>()?;
+    let initrd = references.iter().find(|reference| reference.pcr == 11);
+    let initrd_pcr11 = initrd.map_or(Digest::ZERO, Reference::value);
+    let approved = sealing::release_approved(*initrd_pcr11.as_bytes(), boot.number);
+    let policy = sealing::authorization_hash(&approved, sealing::RELEASE_REF);
+    let parts = ReleaseParts {
+        product: boot.product.to_owned(),
+        version: format!("{} (development)", boot.version),
+        number: boot.number,
+        development: true,
+        not_after_ms: NOT_AFTER_MS,
+        initrd_pcr11,
+        references,
+        pcr_policy_signature: key.sign_digest(&policy)?,
+    };
+    let manifest = Release::new(parts, &key.public()).sign(key.signer()).map_err(|error| {
+        BuildError::Tool { program: "the release manifest".to_owned(), why: error.to_string() }
+    })?;
+    Ok(Signed { manifest })
+}
+
+/// What a register must hold: image-owned ones by their events, platform-owned ones as enrolled.
+fn reference(boot: &Boot, pcr: u8) -> Result<Reference, BuildError> {
+    let events = match pcr {
+        4 => pcr4::predict(boot)?,
+        7 => pcr7::predict(boot),
+        11 => pcr11::predict(boot),
+        15 => vec![opened(boot.number)],
+        _ => Vec::new(),
+    };
+    let rule = if matches!(pcr, 0..=3 | 5 | 6) { Rule::Enrolled } else { Rule::Events };
+    let tail = if pcr == 11 { pcr11::tail() } else { Vec::new() };
+    Ok(Reference { pcr, bank: 0x000b, rule, events, tail })
+}
+
+/// PCR 15: the root was opened, once, under this release.
+fn opened(number: u64) -> ExpectedEvent {
+    ExpectedEvent {
+        name: "unseal".to_owned(),
+        event_type: sealing::EV_EVENT_TAG,
+        digests: vec![Digest::of(&sealing::unseal_event(number))],
+    }
+}
