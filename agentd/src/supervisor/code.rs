@@ -87,6 +87,31 @@ pub const VERIFY_FAILED: Code = Code {
     next: "Check that it was saved as .xlsx; treat it as hostile if the checker was ended.",
 };
 
+/// The mounted packs do not do.
+pub const AGENTD_GROUND: Code = Code {
+    id: "agentd.packs",
+    what: "agentd was started without the packs that every job needs.",
+    next: "Start it with the desktop pack and the ocr pack of one release.",
+};
+/// The daemon ended the connection.
+pub const AGENTD_DAEMON_GONE: Code = Code {
+    id: "agentd.daemon-gone",
+    what: "The control daemon ended the connection; without a journal nothing may act, so every job was ended.",
+    next: "Look why casemated stopped; it requeues or fails each job by its policy when agentd is back.",
+};
+/// The daemon broke the protocol.
+pub const AGENTD_DAEMON_STRANGE: Code = Code {
+    id: "agentd.daemon-strange",
+    what: "The control daemon sent something that agentd does not understand; every job was ended.",
+    next: "Check that casemated and agentd are of one release.",
+};
+/// No thread.
+pub const AGENTD_NO_THREAD: Code = Code {
+    id: "agentd.no-thread",
+    what: "agentd could not start a thread for a job.",
+    next: "Look at the machine's memory and process limits.",
+};
+
 /// Every code of the supervisor.
 pub const CODES: &[Code] = &[
     JOB_NOT_GRANTED,
@@ -103,4 +128,8 @@ pub const CODES: &[Code] = &[
     FILE_REFUSED,
     VERIFY_DIFFERENT,
     VERIFY_FAILED,
+    AGENTD_GROUND,
+    AGENTD_DAEMON_GONE,
+    AGENTD_DAEMON_STRANGE,
+    AGENTD_NO_THREAD,
 ];

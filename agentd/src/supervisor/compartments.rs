@@ -196,7 +196,6 @@ impl Compartments {
             binds: vec![
                 program("agent-hands"),
                 bind(&workspace.desk(), "/run/desk", Right::Read),
-                bind(&workspace.x11(), "/tmp/.X11-unix", Right::Read),
                 bind(Path::new(&ground.models), "/models", Right::Read),
             ],
             argv: vec!["/agent/agent-hands".to_owned()],

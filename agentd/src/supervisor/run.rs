@@ -22,7 +22,7 @@ use super::files;
 use super::link::{Gone, JobLink};
 use super::mediator::{Mediator, Stop};
 use super::workspace::Workspace;
-use crate::pack::{Kind, Manifest};
+use crate::pack::{self, PackError};
 use crate::sandbox::enclosure;
 use casemate_protocol::Code;
 
@@ -41,24 +41,19 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// The ground of the packs that `agentd enter` verified and mounted.
+    /// The packs that `agentd enter` verified and mounted for us.
     ///
     /// # Errors
-    /// In words, when a pack that every job needs is not among them.
-    pub fn of(manifests: Vec<Manifest>) -> Result<Self, String> {
+    /// [`PackError`] when one that every job needs is not there.
+    pub fn brought_along() -> Result<Self, PackError> {
+        let desktop = pack::brought_along("desktop")?;
+        let models = pack::brought_along("ocr")?;
         let mounted = |name: &str| format!("{}/{name}", enclosure::PACKS);
-        let mut desktop = None;
-        let mut models = None;
-        for manifest in manifests {
-            match (manifest.name.as_str(), manifest.kind()) {
-                ("desktop", Kind::Root) => desktop = Some(manifest),
-                ("ocr", Kind::Data) => models = Some(mounted("ocr")),
-                (other, _) => return Err(format!("a pack `{other}` has no use here")),
-            }
-        }
-        let desktop = desktop.ok_or("the pack `desktop` is missing")?;
-        let place = mounted("desktop");
-        let root = File::open(&place).map_err(|e| format!("{place}: {e}"))?;
+        let place = mounted(&desktop.name);
+        let root = File::open(&place).map_err(|source| PackError::Missing {
+            path: place.clone().into(),
+            source,
+        })?;
         let pack = DesktopPack {
             root_hash: Digest(desktop.verity_root),
             applications: desktop.applications,
@@ -67,7 +62,7 @@ impl Ground {
         };
         Ok(Self {
             pack,
-            models: models.ok_or("the pack `ocr` is missing")?,
+            models: mounted(&models.name),
         })
     }
 }

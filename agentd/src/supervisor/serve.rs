@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use casemate_protocol::Code;
 use casemate_protocol::codec;
 use casemate_protocol::frame::{self, ReadError};
 use casemate_protocol::job::JobSpec;
 use casemate_protocol::lease::{self, PackOffer, ToAgent, ToDaemon};
+use clap::Args;
 use thiserror::Error;
 
 use super::check;
+use super::code;
 use super::link::{self, Link};
 use super::run::{self, Ground, Lease};
 
@@ -21,9 +24,47 @@ const UIDS_PER_JOB: u32 = 8;
 /// First id of ours that a job may have; below are agentd itself and reserve.
 const FIRST_UID: u32 = 1024;
 
+/// Arguments of `agentd serve`; `agentd enter` gives them.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The connection to the control daemon
+    #[arg(long)]
+    daemon_fd: i32,
+    /// How many ids are mapped for us
+    #[arg(long)]
+    uid_count: u32,
+    /// Jobs at once
+    #[arg(long, default_value_t = 2)]
+    slots: u32,
+}
+
+impl Serve {
+    /// Serves until the daemon ends the connection.
+    ///
+    /// # Errors
+    /// [`ServeError`] always: there is no other way to stop.
+    pub fn run(self) -> Result<std::convert::Infallible, ServeError> {
+        let ground = Ground::brought_along().map_err(|e| ServeError::Ground(e.to_string()))?;
+        let connection =
+            crate::sandbox::sys::adopt(self.daemon_fd).map_err(ServeError::Connection)?;
+        serve(
+            UnixStream::from(connection),
+            ground,
+            self.slots,
+            self.uid_count,
+        )
+    }
+}
+
 /// Why agentd stopped serving.
 #[derive(Debug, Error)]
 pub enum ServeError {
+    /// The packs are not what every job needs.
+    #[error("the mounted packs do not do: {0}")]
+    Ground(String),
+    /// The passed descriptor is not a connection.
+    #[error("the connection to the control daemon was not passed on: {0}")]
+    Connection(std::io::Error),
     /// The daemon ended the connection.
     #[error("the control daemon ended the connection")]
     Ended,
@@ -33,6 +74,27 @@ pub enum ServeError {
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
+}
+
+impl ServeError {
+    /// The stable code.
+    pub fn code(&self) -> &'static Code {
+        match self {
+            Self::Ground(_) => &code::AGENTD_GROUND,
+            Self::Ended | Self::Connection(_) => &code::AGENTD_DAEMON_GONE,
+            Self::Malformed(_) => &code::AGENTD_DAEMON_STRANGE,
+            Self::Thread(_) => &code::AGENTD_NO_THREAD,
+        }
+    }
+
+    /// The exit code: 3 nobody there, 5 damaged, 70 internal.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Ended | Self::Connection(_) => 3,
+            Self::Ground(_) => 5,
+            Self::Malformed(_) | Self::Thread(_) => 70,
+        }
+    }
 }
 
 /// Serves leases until the connection ends; returns when every job is gone.

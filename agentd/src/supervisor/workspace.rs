@@ -2,7 +2,7 @@
 //!
 //! | folder | owner | seen by |
 //! |---|---|---|
-//! | `desk/`, `x11/` | desktop | desktop read-write, hands read-only: the sockets of display and accessibility bus |
+//! | `desk/` | desktop | desktop read-write, hands read-only: the sockets of display and accessibility bus |
 //! | `work/in/` | agentd | desktop, read-only by ownership |
 //! | `work/out/` | desktop | desktop |
 //! | `check/` | agentd | one strict sandbox, read-only |
@@ -45,7 +45,7 @@ impl Workspace {
             ("work/in", 0, 0o755),
             ("check", 0, 0o755),
             ("desk", desktop_uid, 0o755),
-            ("x11", desktop_uid, 0o1777),
+            ("desk/x11", desktop_uid, 0o1777),
             ("work/out", desktop_uid, 0o700),
         ] {
             directory.make(name, uid, mode).map_err(|e| words(&e))?;
@@ -60,14 +60,14 @@ impl Workspace {
         })
     }
 
-    /// Folder of the accessibility bus's socket.
+    /// Folder of the sockets of display and accessibility bus.
     pub fn desk(&self) -> PathBuf {
         self.directory.path().join("desk")
     }
 
-    /// Folder of the display's socket.
+    /// Folder of the display's socket, which Xvnc makes in `/tmp/.X11-unix`.
     pub fn x11(&self) -> PathBuf {
-        self.directory.path().join("x11")
+        self.desk().join("x11")
     }
 
     /// Folder that is `/workspace` in the desktop.
