@@ -36,7 +36,10 @@ pub fn make_development_release(keys: &Path, out: &Path) -> Result<[PathBuf; 2],
     let boot = Boot::development();
     let signed = sign(&boot, &key)?;
     std::fs::create_dir_all(out).map_err(BuildError::file("make", out))?;
-    let files = [("firmware.log", record(&boot)), ("release.cose", signed.manifest)];
+    let files = [
+        ("firmware.log", record(&boot)),
+        ("release.cose", signed.manifest),
+    ];
     let mut written = [PathBuf::new(), PathBuf::new()];
     for (slot, (name, bytes)) in written.iter_mut().zip(files) {
         let path = out.join(name);
@@ -78,7 +81,10 @@ mod tests {
         let (bytes, release) = signed();
         let log = EventLog::parse(&bytes).unwrap();
         for register in [4, 7] {
-            assert_eq!(replay(&log, register), release.reference(register).unwrap().value());
+            assert_eq!(
+                replay(&log, register),
+                release.reference(register).unwrap().value()
+            );
         }
         // The last event of PCR 11 is measured by the initrd, not by the firmware.
         let phase = Digest::of(sealing::ENTER_INITRD);
@@ -100,7 +106,11 @@ mod tests {
             let events = log.events().iter().filter(|event| event.pcr == register);
             for (event, expected) in events.zip(expected) {
                 assert_eq!(event.event_type, expected.event_type, "{}", expected.name);
-                assert!(expected.digests.contains(&event.sha256().unwrap()), "{}", expected.name);
+                assert!(
+                    expected.digests.contains(&event.sha256().unwrap()),
+                    "{}",
+                    expected.name
+                );
             }
         }
     }
@@ -110,8 +120,11 @@ mod tests {
         let (bytes, _) = signed();
         let log = EventLog::parse(&bytes).unwrap();
         for register in 0..8 {
-            let separators =
-                log.events().iter().filter(|e| e.pcr == register && e.event_type == 4).count();
+            let separators = log
+                .events()
+                .iter()
+                .filter(|e| e.pcr == register && e.event_type == 4)
+                .count();
             assert_eq!(separators, 1, "PCR {register}");
         }
     }
@@ -125,7 +138,10 @@ mod tests {
             }
         }
         let (before, after) = (record(&Boot::development()), record(&changed));
-        let logs = [EventLog::parse(&before).unwrap(), EventLog::parse(&after).unwrap()];
+        let logs = [
+            EventLog::parse(&before).unwrap(),
+            EventLog::parse(&after).unwrap(),
+        ];
         for register in 0..16 {
             let [before, after] = &logs;
             let same = replay(before, register) == replay(after, register);
@@ -137,12 +153,13 @@ mod tests {
     fn the_policy_signature_is_the_release_keys() {
         use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
         let (_, release) = signed();
-        let approved =
-            sealing::release_approved(*release.initrd_pcr11.as_bytes(), release.number);
+        let approved = sealing::release_approved(*release.initrd_pcr11.as_bytes(), release.number);
         let hash = sealing::authorization_hash(&approved, sealing::RELEASE_REF);
-        let signature =
-            p256::ecdsa::Signature::from_slice(&release.pcr_policy_signature).unwrap();
-        ReleaseKey::of_scalar([7; 32]).public().verify_prehash(&hash, &signature).unwrap();
+        let signature = p256::ecdsa::Signature::from_slice(&release.pcr_policy_signature).unwrap();
+        ReleaseKey::of_scalar([7; 32])
+            .public()
+            .verify_prehash(&hash, &signature)
+            .unwrap();
     }
 
     #[test]

@@ -47,7 +47,10 @@ impl Tpm {
             &ak_template(),
             &[],
         )?;
-        Ok(AttestationKey { tpm: self.clone(), key })
+        Ok(AttestationKey {
+            tpm: self.clone(),
+            key,
+        })
     }
 
     /// The endorsement key's `TPM2B_PUBLIC` (ECC P-256, template L-2).
@@ -61,7 +64,8 @@ impl Tpm {
     }
 
     fn endorsement_key(&self) -> Result<Transient, TpmError> {
-        self.connection.create_primary(RH_ENDORSEMENT, Authority::Empty, &ek_template(), &[])
+        self.connection
+            .create_primary(RH_ENDORSEMENT, Authority::Empty, &ek_template(), &[])
     }
 }
 
@@ -93,9 +97,16 @@ impl AttestationKey {
             if attest.ends_with(&pcr_digest(&values)) {
                 let pcrs = values
                     .into_iter()
-                    .map(|(pcr, value)| PcrValue { pcr, value: Digest::new(value) })
+                    .map(|(pcr, value)| PcrValue {
+                        pcr,
+                        value: Digest::new(value),
+                    })
                     .collect();
-                return Ok(RawQuote { attest, signature, pcrs });
+                return Ok(RawQuote {
+                    attest,
+                    signature,
+                    pcrs,
+                });
             }
         }
         Err(QuoteError::Unsteady)
@@ -108,14 +119,24 @@ impl AttestationKey {
     ) -> Result<(Vec<u8>, Vec<u8>), TpmError> {
         let name = "TPM2_Quote";
         let mut parameters = Vec::new();
-        parameters.sized(qualifying.as_bytes()).u16(ALG_NULL).raw(&pcr_selection(registers));
+        parameters
+            .sized(qualifying.as_bytes())
+            .u16(ALG_NULL)
+            .raw(&pcr_selection(registers));
         let handles = &[&self.key.entity];
         let answer = self.tpm.connection.run_with(
-            Command { code: cc::QUOTE, name, handles, parameters },
+            Command {
+                code: cc::QUOTE,
+                name,
+                handles,
+                parameters,
+            },
             &mut [Authority::Empty],
         )?;
         let mut take = Take(&answer.parameters);
-        let attest = take.sized().map_err(|Malformed| TpmError::Malformed { command: name })?;
+        let attest = take
+            .sized()
+            .map_err(|Malformed| TpmError::Malformed { command: name })?;
         // A TPM may answer n - s; evidence has the one spelling.
         Ok((attest.to_vec(), normalised(take.0)))
     }

@@ -61,7 +61,10 @@ pub(crate) struct Entity {
 impl Entity {
     /// A hierarchy, PCR or session: its Name is its handle.
     pub(crate) fn plain(handle: u32) -> Self {
-        Self { handle, name: handle.to_be_bytes().to_vec() }
+        Self {
+            handle,
+            name: handle.to_be_bytes().to_vec(),
+        }
     }
 }
 
@@ -70,11 +73,12 @@ impl Entity {
 pub(crate) enum Authority<'a> {
     /// An empty password.
     Empty,
-    /// A password in clear: only for values that are not secret.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests attack with it"))]
-    Password(&'a [u8]),
     /// An HMAC or policy session; `auth` is the authorised entity's value.
-    Session { session: &'a mut Session, auth: &'a [u8], attributes: u8 },
+    Session {
+        session: &'a mut Session,
+        auth: &'a [u8],
+        attributes: u8,
+    },
 }
 
 /// A command before it is sent.
@@ -147,9 +151,16 @@ impl Connection {
         );
         let malformed = |Malformed| TpmError::Malformed { command: name };
         let mut take = Take(&response);
-        let handle = if returns_handle { take.u32().map_err(malformed)? } else { 0 };
+        let handle = if returns_handle {
+            take.u32().map_err(malformed)?
+        } else {
+            0
+        };
         if authorities.is_empty() {
-            return Ok(Answer { handle, parameters: take.0.to_vec() });
+            return Ok(Answer {
+                handle,
+                parameters: take.0.to_vec(),
+            });
         }
         let size = take.u32().map_err(malformed)?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -165,14 +176,19 @@ impl Connection {
         loop {
             let mut response = transport.exchange(packet).map_err(TpmError::Connection)?;
             let mut take = Take(&response);
-            let header = take.u16().and_then(|_tag| take.u32().and_then(|_size| take.u32()));
+            let header = take
+                .u16()
+                .and_then(|_tag| take.u32().and_then(|_size| take.u32()));
             let code = header.map_err(|Malformed| TpmError::Malformed { command: name })?;
             let code = ResponseCode(code);
             if code.0 == 0 {
                 return Ok(response.split_off(10));
             }
             if !code.is_retry() || left == 0 {
-                return Err(TpmError::Refused { command: name, code });
+                return Err(TpmError::Refused {
+                    command: name,
+                    code,
+                });
             }
             left -= 1;
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -200,12 +216,17 @@ fn packet(code: u32, handles: &[&Entity], area: &[u8], parameters: &[u8]) -> Vec
         body.u32(entity.handle);
     }
     if !area.is_empty() {
-        body.u32(u32::try_from(area.len()).unwrap_or(u32::MAX)).raw(area);
+        body.u32(u32::try_from(area.len()).unwrap_or(u32::MAX))
+            .raw(area);
     }
     body.raw(parameters);
     let mut packet = Vec::new();
     packet
-        .u16(if area.is_empty() { ST_NO_SESSIONS } else { ST_SESSIONS })
+        .u16(if area.is_empty() {
+            ST_NO_SESSIONS
+        } else {
+            ST_SESSIONS
+        })
         .u32(u32::try_from(body.len().saturating_add(6)).unwrap_or(u32::MAX))
         .raw(&body);
     packet
@@ -219,24 +240,35 @@ fn authorise(
     authorities: &mut [Authority<'_>],
 ) -> Result<Vec<u8>, TpmError> {
     for authority in authorities.iter_mut() {
-        if let Authority::Session { session, auth, attributes } = authority {
+        if let Authority::Session {
+            session,
+            auth,
+            attributes,
+        } = authority
+        {
             session.begin(auth, *attributes, parameters)?;
         }
     }
     // cpHash is over the parameters as sent, so after encryption (Part 1, 16.7).
-    let names: Vec<&[u8]> = handles.iter().map(|entity| entity.name.as_slice()).collect();
+    let names: Vec<&[u8]> = handles
+        .iter()
+        .map(|entity| entity.name.as_slice())
+        .collect();
     let mut area = Vec::new();
     for authority in authorities.iter() {
         match authority {
             Authority::Empty => {
                 area.u32(RS_PW).sized(&[]).u8(0).sized(&[]);
             }
-            Authority::Password(password) => {
-                area.u32(RS_PW).sized(&[]).u8(0).sized(password);
-            }
-            Authority::Session { session, auth, attributes } => {
+            Authority::Session {
+                session,
+                auth,
+                attributes,
+            } => {
                 let hmac = session.command_hmac(code, &names, parameters, auth, *attributes);
-                area.u32(session.handle()).sized(session.nonce_caller()).u8(*attributes);
+                area.u32(session.handle())
+                    .sized(session.nonce_caller())
+                    .u8(*attributes);
                 area.sized(&hmac);
             }
         }
@@ -265,7 +297,12 @@ fn verify(
     }
     take.end().map_err(malformed)?;
     for authority in authorities.iter() {
-        if let Authority::Session { session, auth, attributes } = authority {
+        if let Authority::Session {
+            session,
+            auth,
+            attributes,
+        } = authority
+        {
             session.decrypt_answer(auth, *attributes, parameters);
         }
     }

@@ -32,7 +32,9 @@ impl StorageRoot {
     /// [`TpmError`] when the TPM refuses or the answer was altered.
     pub fn counter(&self, auth: &CounterAuth) -> Result<u64, TpmError> {
         self.authorised(&auth.0, HIDDEN_OUT, |authority| {
-            self.tpm().connection.nv_read_u64(authority, &nv::counter(true))
+            self.tpm()
+                .connection
+                .nv_read_u64(authority, &nv::counter(true))
         })
     }
 
@@ -42,7 +44,9 @@ impl StorageRoot {
     /// [`TpmError`] when the TPM refuses.
     pub fn increment_counter(&self, auth: &CounterAuth) -> Result<u64, TpmError> {
         self.authorised(&auth.0, SIGNED, |authority| {
-            self.tpm().connection.nv_increment(authority, &nv::counter(true))
+            self.tpm()
+                .connection
+                .nv_increment(authority, &nv::counter(true))
         })?;
         self.counter(auth)
     }
@@ -53,7 +57,9 @@ impl StorageRoot {
     /// [`TpmError`] when the TPM refuses or the answer was altered.
     pub fn floor(&self) -> Result<u64, TpmError> {
         self.authorised(&[], HIDDEN_OUT, |authority| {
-            self.tpm().connection.nv_read_u64(authority, &nv::floor(true))
+            self.tpm()
+                .connection
+                .nv_read_u64(authority, &nv::floor(true))
         })
     }
 }

@@ -61,7 +61,11 @@ impl<'a> FirmwareLog<'a> {
     /// [`FirmwareError::Log`] with the event that is wrong, or [`FirmwareError::Bank`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FirmwareError> {
         let log = EventLog::parse(bytes)?;
-        if log.banks().iter().any(|(bank, _)| *bank == crate::number::ALG_SHA256) {
+        if log
+            .banks()
+            .iter()
+            .any(|(bank, _)| *bank == crate::number::ALG_SHA256)
+        {
             Ok(Self(log))
         } else {
             Err(FirmwareError::Bank)
@@ -77,9 +81,7 @@ impl<'a> FirmwareLog<'a> {
     #[must_use]
     pub fn replay(&self, register: u8) -> PcrValue {
         let mut start = [0; 32];
-        if let (0, Some(locality), [.., last]) =
-            (register, self.0.startup_locality(), &mut start)
-        {
+        if let (0, Some(locality), [.., last]) = (register, self.0.startup_locality(), &mut start) {
             *last = locality;
         }
         self.extending()
@@ -126,7 +128,9 @@ impl<'a> FirmwareLog<'a> {
                 separated = true;
             } else if event.event_type == EV_EFI_VARIABLE_DRIVER_CONFIG {
                 if separated || !digest_covers(event) {
-                    return Err(wrong("a variable was measured wrongly or after the separator"));
+                    return Err(wrong(
+                        "a variable was measured wrongly or after the separator",
+                    ));
                 }
                 let (global, name, data) =
                     variable(event.data).ok_or_else(|| wrong("a variable event is malformed"))?;
@@ -138,7 +142,11 @@ impl<'a> FirmwareLog<'a> {
                 }
             }
         }
-        let data = |name: &str| seen.iter().find(|(known, _)| known == name).map(|(_, d)| *d);
+        let data = |name: &str| {
+            seen.iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, d)| *d)
+        };
         if !separated {
             return Err(wrong("PCR 7 has no separator"));
         }
@@ -166,7 +174,10 @@ pub fn check_measured(values: &[(u8, PcrValue)]) -> Result<(), FirmwareError> {
     for (register, value) in values {
         for byte in [0x00, 0xFF] {
             if *value == [byte; 32] {
-                return Err(FirmwareError::Unmeasured { register: *register, byte });
+                return Err(FirmwareError::Unmeasured {
+                    register: *register,
+                    byte,
+                });
             }
         }
     }
@@ -183,12 +194,20 @@ fn variable(data: &[u8]) -> Option<(bool, String, &[u8])> {
     let (guid, rest) = data.split_at_checked(16)?;
     let (name_length, rest) = rest.split_first_chunk::<8>()?;
     let (data_length, rest) = rest.split_first_chunk::<8>()?;
-    let name_bytes = usize::try_from(u64::from_le_bytes(*name_length)).ok()?.checked_mul(2)?;
+    let name_bytes = usize::try_from(u64::from_le_bytes(*name_length))
+        .ok()?
+        .checked_mul(2)?;
     let (name, value) = rest.split_at_checked(name_bytes)?;
     if usize::try_from(u64::from_le_bytes(*data_length)).ok()? != value.len() {
         return None;
     }
-    let units = name.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
-    let name = char::decode_utf16(units).collect::<Result<String, _>>().ok()?;
+    let units = name
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|unit| u16::from_le_bytes(*unit));
+    let name = char::decode_utf16(units)
+        .collect::<Result<String, _>>()
+        .ok()?;
     Some((guid == GLOBAL, name, value))
 }

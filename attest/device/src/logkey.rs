@@ -55,7 +55,11 @@ impl StorageRoot {
                 found: hex::encode(&entity.name),
             });
         }
-        Ok(LogKey { root: self.clone(), entity, public })
+        Ok(LogKey {
+            root: self.clone(),
+            entity,
+            public,
+        })
     }
 }
 
@@ -81,7 +85,12 @@ impl LogKey {
     pub fn sign(&self, auth: &LogAuth, digest: &[u8; 32]) -> Result<Vec<u8>, TpmError> {
         let mut parameters = Vec::new();
         // An unrestricted key takes the null ticket: the digest is the caller's own.
-        parameters.sized(digest).u16(ALG_NULL).u16(0x8024).u32(RH_NULL).sized(&[]);
+        parameters
+            .sized(digest)
+            .u16(ALG_NULL)
+            .u16(0x8024)
+            .u32(RH_NULL)
+            .sized(&[]);
         self.root
             .authorised(&auth.0, HIDDEN_IN, |authority| {
                 self.tpm().connection.run_with(
@@ -114,7 +123,12 @@ impl LogKey {
         parameters.sized(qualifying).u16(ALG_NULL);
         let mut session = self.root.session(crate::session::Kind::Hmac)?;
         let answer = self.tpm().connection.run_with(
-            Command { code: cc::CERTIFY, name, handles: &[&self.entity, signer], parameters },
+            Command {
+                code: cc::CERTIFY,
+                name,
+                handles: &[&self.entity, signer],
+                parameters,
+            },
             &mut [
                 Authority::Session {
                     session: &mut session,
@@ -125,7 +139,9 @@ impl LogKey {
             ],
         )?;
         let mut take = crate::wire::Take(&answer.parameters);
-        let attest = take.sized().map_err(|_| TpmError::Malformed { command: name })?;
+        let attest = take
+            .sized()
+            .map_err(|_| TpmError::Malformed { command: name })?;
         Ok((attest.to_vec(), normalised(take.0)))
     }
 }

@@ -63,11 +63,13 @@ impl Tpm {
         }
         let mut extended = 0;
         for event in log.extending() {
-            self.connection.pcr_extend(u32::from(event.pcr), &event.digests)?;
+            self.connection
+                .pcr_extend(u32::from(event.pcr), &event.digests)?;
             extended += 1;
         }
         // An open platform hierarchy may delete the version floor (docs/formats/tpm.md).
-        self.connection.change_auth(RH_PLATFORM, Authority::Empty, &random()?)?;
+        self.connection
+            .change_auth(RH_PLATFORM, Authority::Empty, &random()?)?;
         runtime_log.begin()?;
         runtime_log.measure(self, 11, EV_IPL, ENTER_INITRD)?;
         Ok(extended + 1)
@@ -84,7 +86,9 @@ impl RuntimeLog {
     /// The log at `path`.
     #[must_use]
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_path_buf() }
+        Self {
+            path: path.to_path_buf(),
+        }
     }
 
     /// The log's bytes, for evidence.
@@ -105,8 +109,10 @@ impl RuntimeLog {
         data: &[u8],
     ) -> Result<(), MeasureError> {
         let digest: PcrValue = Sha256::digest(data).into();
-        self.append(&record(register, kind, &digest, data)).map_err(|source| self.error(source))?;
-        tpm.connection.pcr_extend(u32::from(register), &[(ALG_SHA256, &digest)])?;
+        self.append(&record(register, kind, &digest, data))
+            .map_err(|source| self.error(source))?;
+        tpm.connection
+            .pcr_extend(u32::from(register), &[(ALG_SHA256, &digest)])?;
         Ok(())
     }
 
@@ -135,12 +141,18 @@ impl RuntimeLog {
     }
 
     fn error(&self, source: io::Error) -> MeasureError {
-        MeasureError::Log { path: self.path.clone(), source }
+        MeasureError::Log {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).open(&self.path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&self.path)?;
         file.write_all(bytes)?;
         file.sync_all()
     }

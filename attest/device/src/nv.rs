@@ -12,17 +12,34 @@ use crate::wire::Put as _;
 
 /// The floor, before and after its first write.
 pub(crate) fn floor(written: bool) -> Entity {
-    index(sealing::FLOOR_INDEX, sealing::FLOOR_ATTRIBUTES, written, &sealing::floor_write_policy())
+    index(
+        sealing::FLOOR_INDEX,
+        sealing::FLOOR_ATTRIBUTES,
+        written,
+        &sealing::floor_write_policy(),
+    )
 }
 
 /// The counter, before and after its first increment.
 pub(crate) fn counter(written: bool) -> Entity {
-    index(sealing::COUNTER_INDEX, sealing::COUNTER_ATTRIBUTES, written, &[])
+    index(
+        sealing::COUNTER_INDEX,
+        sealing::COUNTER_ATTRIBUTES,
+        written,
+        &[],
+    )
 }
 
 fn index(handle: u32, attributes: u32, written: bool, policy: &[u8]) -> Entity {
-    let attributes = if written { attributes | sealing::NV_WRITTEN } else { attributes };
-    Entity { handle, name: sealing::name(&sealing::nv_public(handle, attributes, policy, 8)) }
+    let attributes = if written {
+        attributes | sealing::NV_WRITTEN
+    } else {
+        attributes
+    };
+    Entity {
+        handle,
+        name: sealing::name(&sealing::nv_public(handle, attributes, policy, 8)),
+    }
 }
 
 impl Connection {
@@ -79,7 +96,10 @@ impl Connection {
             let public = take.sized()?;
             take.sized()?;
             let size = public.last_chunk::<2>().ok_or(crate::wire::Malformed)?;
-            let entity = Entity { handle, name: sealing::name(public) };
+            let entity = Entity {
+                handle,
+                name: sealing::name(public),
+            };
             Ok((entity, u16::from_be_bytes(*size)))
         })
     }
@@ -96,8 +116,15 @@ impl Connection {
         let mut parameters = Vec::new();
         parameters.u16(size).u16(offset);
         let handles = &[index, index];
-        let answer = self
-            .run_with(Command { code: cc::NV_READ, name, handles, parameters }, &mut [authority])?;
+        let answer = self.run_with(
+            Command {
+                code: cc::NV_READ,
+                name,
+                handles,
+                parameters,
+            },
+            &mut [authority],
+        )?;
         answer.read(name, |take| take.sized().map(<[u8]>::to_vec))
     }
 
@@ -108,8 +135,9 @@ impl Connection {
         index: &Entity,
     ) -> Result<u64, TpmError> {
         let bytes = self.nv_read(authority, index, 8, 0)?;
-        let bytes = <[u8; 8]>::try_from(bytes.as_slice())
-            .map_err(|_| TpmError::Malformed { command: "TPM2_NV_Read" })?;
+        let bytes = <[u8; 8]>::try_from(bytes.as_slice()).map_err(|_| TpmError::Malformed {
+            command: "TPM2_NV_Read",
+        })?;
         Ok(u64::from_be_bytes(bytes))
     }
 

@@ -36,18 +36,28 @@ const SIGN: u32 = 0x0004_0000;
 
 /// PolicySecret(endorsement), fixed by the TCG EK Credential Profile ("PolicyA").
 fn ek_policy() -> [u8; 32] {
-    sealing::Policy::new().secret(&crate::number::RH_ENDORSEMENT.to_be_bytes()).digest()
+    sealing::Policy::new()
+        .secret(&crate::number::RH_ENDORSEMENT.to_be_bytes())
+        .digest()
 }
 
 fn ecc(attributes: u32, policy: &[u8], storage: bool, unique: &[u8; 32]) -> Vec<u8> {
     let mut public = Vec::new();
-    public.u16(ALG_ECC).u16(ALG_SHA256).u32(attributes).sized(policy);
+    public
+        .u16(ALG_ECC)
+        .u16(ALG_SHA256)
+        .u32(attributes)
+        .sized(policy);
     if storage {
         public.u16(ALG_AES).u16(128).u16(ALG_CFB).u16(ALG_NULL);
     } else {
         public.u16(ALG_NULL).u16(ALG_ECDSA).u16(ALG_SHA256);
     }
-    public.u16(CURVE_P256).u16(ALG_NULL).sized(unique).sized(&[0; 32]);
+    public
+        .u16(CURVE_P256)
+        .u16(ALG_NULL)
+        .sized(unique)
+        .sized(&[0; 32]);
     public
 }
 
@@ -66,13 +76,23 @@ pub(crate) fn ek_template() -> Vec<u8> {
 /// Template of the attestation key: restricted, so it signs only what the TPM made.
 pub(crate) fn ak_template() -> Vec<u8> {
     let attributes = FIXED | ORIGIN | USER_WITH_AUTH | NO_DA | RESTRICTED | SIGN;
-    ecc(attributes, &[], false, &Sha256::digest(b"casemate ak v1").into())
+    ecc(
+        attributes,
+        &[],
+        false,
+        &Sha256::digest(b"casemate ak v1").into(),
+    )
 }
 
 /// Template of the log key: unrestricted, so it signs checkpoints; never a quote key.
 pub(crate) fn log_template() -> Vec<u8> {
     let attributes = FIXED | ORIGIN | USER_WITH_AUTH | NO_DA | SIGN;
-    ecc(attributes, &[], false, &Sha256::digest(b"casemate log v1").into())
+    ecc(
+        attributes,
+        &[],
+        false,
+        &Sha256::digest(b"casemate log v1").into(),
+    )
 }
 
 /// Template of the sealed root: only the policy opens or administers it.
@@ -115,16 +135,22 @@ pub(crate) fn point(public: &[u8]) -> Result<p256::PublicKey, Malformed> {
 fn padded(bytes: &[u8]) -> Result<[u8; 32], Malformed> {
     let mut out = [0; 32];
     let start = out.len().checked_sub(bytes.len()).ok_or(Malformed)?;
-    out.get_mut(start..).ok_or(Malformed)?.copy_from_slice(bytes);
+    out.get_mut(start..)
+        .ok_or(Malformed)?
+        .copy_from_slice(bytes);
     Ok(out)
 }
 
 impl Transient {
     /// This key as one that sessions are salted with. Its Name was computed here.
     pub(crate) fn salt_key(&self) -> Result<SaltKey, TpmError> {
-        let point = point(&self.public)
-            .map_err(|Malformed| TpmError::Malformed { command: "TPM2_CreatePrimary" })?;
-        Ok(SaltKey { entity: self.entity.clone(), point })
+        let point = point(&self.public).map_err(|Malformed| TpmError::Malformed {
+            command: "TPM2_CreatePrimary",
+        })?;
+        Ok(SaltKey {
+            entity: self.entity.clone(),
+            point,
+        })
     }
 }
 
@@ -132,7 +158,10 @@ impl Connection {
     fn guard(&self, handle: u32) -> Transient {
         Transient {
             connection: self.clone(),
-            entity: Entity { handle, name: Vec::new() },
+            entity: Entity {
+                handle,
+                name: Vec::new(),
+            },
             public: Vec::new(),
         }
     }
@@ -149,7 +178,11 @@ impl Connection {
         let mut sensitive = Vec::new();
         sensitive.sized(significant(user_auth)).sized(&[]);
         let mut parameters = Vec::new();
-        parameters.sized(&sensitive).sized(template).sized(&[]).u32(0);
+        parameters
+            .sized(&sensitive)
+            .sized(template)
+            .sized(&[])
+            .u32(0);
         let answer = self.run_with(
             Command {
                 code: cc::CREATE_PRIMARY,
@@ -185,10 +218,19 @@ impl Connection {
         let mut sensitive = zeroize::Zeroizing::new(Vec::with_capacity(data.len() + 4));
         sensitive.sized(&[]).sized(data);
         let mut parameters = Vec::new();
-        parameters.sized(&sensitive).sized(template).sized(&[]).u32(0);
+        parameters
+            .sized(&sensitive)
+            .sized(template)
+            .sized(&[])
+            .u32(0);
         let command = "TPM2_Create";
         let answer = self.run_with(
-            Command { code: cc::CREATE, name: command, handles: &[parent], parameters },
+            Command {
+                code: cc::CREATE,
+                name: command,
+                handles: &[parent],
+                parameters,
+            },
             &mut [authority],
         )?;
         answer.read(command, |take| {
@@ -212,7 +254,12 @@ impl Connection {
         let mut parameters = Vec::new();
         parameters.sized(private).sized(public);
         let answer = self.run_with(
-            Command { code: cc::LOAD, name: "TPM2_Load", handles: &[parent], parameters },
+            Command {
+                code: cc::LOAD,
+                name: "TPM2_Load",
+                handles: &[parent],
+                parameters,
+            },
             &mut [Authority::Empty],
         )?;
         let mut object = self.guard(answer.handle);
@@ -225,7 +272,10 @@ impl Connection {
     /// verification ticket of the null hierarchy is void.
     pub(crate) fn load_public(&self, public: &[u8]) -> Result<Transient, TpmError> {
         let mut parameters = Vec::new();
-        parameters.sized(&[]).sized(public).u32(crate::number::RH_OWNER);
+        parameters
+            .sized(&[])
+            .sized(public)
+            .u32(crate::number::RH_OWNER);
         let answer = self.run(Command {
             code: cc::LOAD_EXTERNAL,
             name: "TPM2_LoadExternal",
@@ -254,7 +304,13 @@ impl Connection {
             take.sized()?;
             Ok(public)
         })?;
-        Ok((Entity { handle, name: sealing::name(&public) }, public))
+        Ok((
+            Entity {
+                handle,
+                name: sealing::name(&public),
+            },
+            public,
+        ))
     }
 
     /// `TPM2_EvictControl`: makes a primary persistent, or removes a persistent one.

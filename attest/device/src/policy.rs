@@ -60,8 +60,17 @@ impl Connection {
         ticket: &Ticket,
     ) -> Result<(), TpmError> {
         let mut parameters = Vec::new();
-        parameters.sized(approved).sized(reference).sized(key_name).raw(&ticket.0);
-        self.policy(cc::POLICY_AUTHORIZE, "TPM2_PolicyAuthorize", session, parameters)
+        parameters
+            .sized(approved)
+            .sized(reference)
+            .sized(key_name)
+            .raw(&ticket.0);
+        self.policy(
+            cc::POLICY_AUTHORIZE,
+            "TPM2_PolicyAuthorize",
+            session,
+            parameters,
+        )
     }
 
     /// The digest reached is one of two.
@@ -79,14 +88,15 @@ impl Connection {
     }
 
     /// Only this command.
-    pub(crate) fn policy_command_code(
-        &self,
-        session: &Session,
-        code: u32,
-    ) -> Result<(), TpmError> {
+    pub(crate) fn policy_command_code(&self, session: &Session, code: u32) -> Result<(), TpmError> {
         let mut parameters = Vec::new();
         parameters.u32(code);
-        self.policy(cc::POLICY_COMMAND_CODE, "TPM2_PolicyCommandCode", session, parameters)
+        self.policy(
+            cc::POLICY_COMMAND_CODE,
+            "TPM2_PolicyCommandCode",
+            session,
+            parameters,
+        )
     }
 
     /// The caller knows the authorisation of `entity`.
@@ -117,7 +127,13 @@ impl Connection {
         session: &Session,
         parameters: Vec<u8>,
     ) -> Result<(), TpmError> {
-        self.run(Command { code, name, handles: &[&session.entity()], parameters }).map(drop)
+        self.run(Command {
+            code,
+            name,
+            handles: &[&session.entity()],
+            parameters,
+        })
+        .map(drop)
     }
 
     /// `TPM2_VerifySignature` of an ECDSA P-256 signature, r || s.
@@ -129,7 +145,12 @@ impl Connection {
     ) -> Result<Ticket, TpmError> {
         let (r, s) = signature.split_at(32);
         let mut parameters = Vec::new();
-        parameters.sized(digest).u16(ALG_ECDSA).u16(ALG_SHA256).sized(r).sized(s);
+        parameters
+            .sized(digest)
+            .u16(ALG_ECDSA)
+            .u16(ALG_SHA256)
+            .sized(r)
+            .sized(s);
         self.run(Command {
             code: cc::VERIFY_SIGNATURE,
             name: "TPM2_VerifySignature",

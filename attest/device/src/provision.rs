@@ -17,8 +17,8 @@ use p256::ecdsa::VerifyingKey;
 
 use crate::connection::{Authority, TpmError};
 use crate::firmware::{FirmwareError, FirmwareLog, check_measured};
-use crate::nv;
 use crate::number::{LOG_KEY_HANDLE, RH_LOCKOUT, RH_OWNER, SRK_HANDLE};
+use crate::nv;
 use crate::object::{log_template, root_template, srk_template};
 use crate::record::{RecordError, RootRecord, Sealed, sync_directory};
 use crate::root::ApplianceRoot;
@@ -143,7 +143,9 @@ fn check_platform(
     }
     for (_, value) in tpm.pcrs(&[15])? {
         if value != [0; 32] {
-            return Err(ProvisionError::Latched { found: Digest::new(value) });
+            return Err(ProvisionError::Latched {
+                found: Digest::new(value),
+            });
         }
     }
     Ok(pcr7)
@@ -169,15 +171,27 @@ fn seal_anew(
     let b = sealing::site_branch(&site_name);
     let template = root_template(&sealing::Policy::or(a, b).digest());
     let (public, private) = storage.authorised(&[], HIDDEN_IN, |authority| {
-        tpm.connection.seal(&storage.key.entity, authority, &template, root.bytes())
+        tpm.connection
+            .seal(&storage.key.entity, authority, &template, root.bytes())
     })?;
     let enrolled = vec![
-        PcrValue { pcr: 7, value: pcr7 },
-        PcrValue { pcr: 11, value: release.initrd_pcr11 },
-        PcrValue { pcr: 15, value: Digest::ZERO },
+        PcrValue {
+            pcr: 7,
+            value: pcr7,
+        },
+        PcrValue {
+            pcr: 11,
+            value: release.initrd_pcr11,
+        },
+        PcrValue {
+            pcr: 15,
+            value: Digest::ZERO,
+        },
     ];
-    fs::create_dir_all(provisioning.state)
-        .map_err(|source| RecordError::File { path: provisioning.state.to_path_buf(), source })?;
+    fs::create_dir_all(provisioning.state).map_err(|source| RecordError::File {
+        path: provisioning.state.to_path_buf(),
+        source,
+    })?;
     RootRecord::new(Sealed {
         srk_name: storage.name().to_vec(),
         public,
@@ -205,23 +219,31 @@ fn sec1(key: &VerifyingKey) -> [u8; 65] {
 fn make_storage_root(tpm: &Tpm) -> Result<StorageRoot, TpmError> {
     if tpm.storage_root_unchecked()?.is_none() {
         let key =
-            tpm.connection.create_primary(RH_OWNER, Authority::Empty, &srk_template(), &[])?;
-        tpm.connection.evict(Authority::Empty, &key.entity, SRK_HANDLE)?;
+            tpm.connection
+                .create_primary(RH_OWNER, Authority::Empty, &srk_template(), &[])?;
+        tpm.connection
+            .evict(Authority::Empty, &key.entity, SRK_HANDLE)?;
     }
-    tpm.storage_root_unchecked()?.ok_or(TpmError::Malformed { command: "TPM2_EvictControl" })
+    tpm.storage_root_unchecked()?.ok_or(TpmError::Malformed {
+        command: "TPM2_EvictControl",
+    })
 }
 
 /// What an interrupted or hostile predecessor left while the owner authorisation was empty.
 fn remove_leftovers(tpm: &Tpm) -> Result<(), TpmError> {
     for index in [sealing::FLOOR_INDEX, sealing::COUNTER_INDEX] {
         match tpm.connection.nv_read_public(index) {
-            Ok((entity, _)) => tpm.connection.nv_undefine(RH_OWNER, Authority::Empty, &entity)?,
+            Ok((entity, _)) => tpm
+                .connection
+                .nv_undefine(RH_OWNER, Authority::Empty, &entity)?,
             Err(error) if error.code().is_some_and(|code| code.is_handle()) => {}
             Err(error) => return Err(error),
         }
     }
     match tpm.connection.read_public(LOG_KEY_HANDLE) {
-        Ok((entity, _)) => tpm.connection.evict(Authority::Empty, &entity, LOG_KEY_HANDLE),
+        Ok((entity, _)) => tpm
+            .connection
+            .evict(Authority::Empty, &entity, LOG_KEY_HANDLE),
         Err(error) if error.code().is_some_and(|code| code.is_handle()) => Ok(()),
         Err(error) => Err(error),
     }
@@ -245,12 +267,10 @@ fn define_indices(
 ) -> Result<(), TpmError> {
     let connection = &storage.tpm().connection;
     let policy = sealing::floor_write_policy();
-    let floor =
-        sealing::nv_public(sealing::FLOOR_INDEX, sealing::FLOOR_ATTRIBUTES, &policy, 8);
+    let floor = sealing::nv_public(sealing::FLOOR_INDEX, sealing::FLOOR_ATTRIBUTES, &policy, 8);
     connection.nv_define(Authority::Empty, &[], &floor)?;
     write_floor(storage, &[], false, number)?;
-    let counter =
-        sealing::nv_public(sealing::COUNTER_INDEX, sealing::COUNTER_ATTRIBUTES, &[], 8);
+    let counter = sealing::nv_public(sealing::COUNTER_INDEX, sealing::COUNTER_ATTRIBUTES, &[], 8);
     let auth = root.counter_auth();
     storage.authorised(&[], HIDDEN_IN, |authority| {
         connection.nv_define(authority, &auth.0, &counter)
@@ -263,20 +283,18 @@ fn define_indices(
 fn resume(tpm: &Tpm, release: &Release, part: &Path) -> Result<ApplianceRoot, ProvisionError> {
     let record = RootRecord::read(part)?;
     let resume = |error: UnsealError| ProvisionError::Resume(Box::new(error));
-    let storage = tpm.storage_root(&record.srk_name).map_err(|error| resume(error.into()))?;
+    let storage = tpm
+        .storage_root(&record.srk_name)
+        .map_err(|error| resume(error.into()))?;
     unseal(&storage, &record, release).map_err(resume)
 }
 
 /// Random owner and lockout authorisation, hidden from the bus. Owner first: until it is set
 /// nothing counts, and a crash between the two is continued from the record.
-fn take_ownership(
-    tpm: &Tpm,
-    root: &ApplianceRoot,
-    owned: Permanent,
-) -> Result<(), ProvisionError> {
-    let storage = tpm
-        .storage_root_unchecked()?
-        .ok_or(TpmError::Malformed { command: "TPM2_ReadPublic" })?;
+fn take_ownership(tpm: &Tpm, root: &ApplianceRoot, owned: Permanent) -> Result<(), ProvisionError> {
+    let storage = tpm.storage_root_unchecked()?.ok_or(TpmError::Malformed {
+        command: "TPM2_ReadPublic",
+    })?;
     let hierarchies = [
         (RH_OWNER, root.owner_auth(), owned.owner_set),
         (RH_LOCKOUT, root.lockout_auth(), owned.lockout_set),
@@ -292,15 +310,24 @@ fn take_ownership(
 
 fn finish(part: &Path, path: &Path) -> Result<(), ProvisionError> {
     let renamed: io::Result<()> = fs::rename(part, path).and_then(|()| sync_directory(path));
-    renamed.map_err(|source| RecordError::File { path: path.to_path_buf(), source }.into())
+    renamed.map_err(|source| {
+        RecordError::File {
+            path: path.to_path_buf(),
+            source,
+        }
+        .into()
+    })
 }
 
 impl StorageRoot {
     fn take_hierarchy(&self, hierarchy: u32, new: &[u8]) -> Result<(), TpmError> {
         let mut session = self.session(crate::session::Kind::Hmac)?;
         session.answer_auth(new);
-        let authority =
-            Authority::Session { session: &mut session, auth: &[], attributes: HIDDEN_IN };
+        let authority = Authority::Session {
+            session: &mut session,
+            auth: &[],
+            attributes: HIDDEN_IN,
+        };
         self.tpm().connection.change_auth(hierarchy, authority, new)
     }
 }

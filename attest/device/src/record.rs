@@ -134,27 +134,44 @@ impl RootRecord {
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 return Err(RecordError::Missing(path.to_path_buf()));
             }
-            other => {
-                other.map_err(|source| RecordError::File { path: path.to_path_buf(), source })?
-            }
+            other => other.map_err(|source| RecordError::File {
+                path: path.to_path_buf(),
+                source,
+            })?,
         };
-        let damaged = |source| RecordError::Damaged { path: path.to_path_buf(), source };
+        let damaged = |source| RecordError::Damaged {
+            path: path.to_path_buf(),
+            source,
+        };
         let record: Self = codec::decode_canonical(&bytes, LIMIT).map_err(damaged)?;
         if record.version != VERSION {
             let reason = format!("{} is not {VERSION}", record.version);
-            return Err(damaged(CodecError::Member { member: "version", reason }));
+            return Err(damaged(CodecError::Member {
+                member: "version",
+                reason,
+            }));
         }
-        if !record.enrolled.iter().map(|value| value.pcr).eq([7, 11, 15]) {
+        if !record
+            .enrolled
+            .iter()
+            .map(|value| value.pcr)
+            .eq([7, 11, 15])
+        {
             let reason = "not registers 7, 11, 15".to_owned();
-            return Err(damaged(CodecError::Member { member: "enrolled", reason }));
+            return Err(damaged(CodecError::Member {
+                member: "enrolled",
+                reason,
+            }));
         }
         Ok(record)
     }
 
     /// Writes beside, syncs, renames, syncs the directory.
     pub(crate) fn write(&self, path: &Path) -> Result<(), RecordError> {
-        write_durably(path, &codec::encode(self))
-            .map_err(|source| RecordError::File { path: path.to_path_buf(), source })
+        write_durably(path, &codec::encode(self)).map_err(|source| RecordError::File {
+            path: path.to_path_buf(),
+            source,
+        })
     }
 
     pub(crate) fn enrolled_value(&self, register: u8) -> Digest {
@@ -174,5 +191,6 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Makes a rename in this file's directory durable.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }

@@ -9,7 +9,11 @@ impl ResponseCode {
     #[must_use]
     pub const fn base(self) -> u32 {
         // Format one (bit 7) carries P/N in bits 6 and 8-11.
-        if self.0 & 0x80 != 0 { self.0 & 0x0BF } else { self.0 }
+        if self.0 & 0x80 != 0 {
+            self.0 & 0x0BF
+        } else {
+            self.0
+        }
     }
     /// A policy assertion or a whole policy was not met.
     #[must_use]

@@ -89,7 +89,13 @@ impl Session {
         };
         // The guard exists before anything can fail, so the handle cannot leak.
         session.nonce_tpm = nonce_tpm?;
-        kdfa(&*salt, b"ATH\0", &session.nonce_tpm, &session.nonce_caller, &mut *session.key);
+        kdfa(
+            &*salt,
+            b"ATH\0",
+            &session.nonce_tpm,
+            &session.nonce_caller,
+            &mut *session.key,
+        );
         Ok(session)
     }
 
@@ -123,7 +129,8 @@ impl Session {
         if attributes & SESSION_DECRYPT != 0 {
             let cipher = self.cipher(auth, &self.nonce_caller, &self.nonce_tpm);
             if let (Some(cipher), Some(first)) = (cipher, first_sized(parameters)) {
-                cfb_mode::Encryptor::<Aes128>::new(&cipher.0.into(), &cipher.1.into()).encrypt(first);
+                cfb_mode::Encryptor::<Aes128>::new(&cipher.0.into(), &cipher.1.into())
+                    .encrypt(first);
             }
         }
         Ok(())
@@ -144,9 +151,15 @@ impl Session {
             cp.update(name);
         }
         cp.update(parameters);
-        self.hmac(&cp.finalize(), &self.nonce_caller, &self.nonce_tpm, attributes, auth)
-            .map(|mac| mac.finalize().into_bytes().to_vec())
-            .unwrap_or_default()
+        self.hmac(
+            &cp.finalize(),
+            &self.nonce_caller,
+            &self.nonce_tpm,
+            attributes,
+            auth,
+        )
+        .map(|mac| mac.finalize().into_bytes().to_vec())
+        .unwrap_or_default()
     }
 
     /// Checks the answer's HMAC and takes over the TPM's new nonce.
@@ -164,8 +177,9 @@ impl Session {
         rp.update(code.to_be_bytes());
         rp.update(parameters);
         let auth = self.answer_auth.as_ref().map_or(auth, |new| new.as_slice());
-        let mac =
-            self.hmac(&rp.finalize(), nonce, &self.nonce_caller, attributes, auth).ok_or(())?;
+        let mac = self
+            .hmac(&rp.finalize(), nonce, &self.nonce_caller, attributes, auth)
+            .ok_or(())?;
         mac.verify_slice(hmac).map_err(|_| ())?;
         self.nonce_tpm = nonce.to_vec();
         Ok(())
@@ -176,7 +190,8 @@ impl Session {
         if attributes & SESSION_ENCRYPT != 0 {
             let cipher = self.cipher(auth, &self.nonce_tpm, &self.nonce_caller);
             if let (Some(cipher), Some(first)) = (cipher, first_sized(parameters)) {
-                cfb_mode::Decryptor::<Aes128>::new(&cipher.0.into(), &cipher.1.into()).decrypt(first);
+                cfb_mode::Decryptor::<Aes128>::new(&cipher.0.into(), &cipher.1.into())
+                    .decrypt(first);
             }
         }
     }
@@ -191,7 +206,11 @@ impl Session {
     ) -> Option<Hmac<Sha256>> {
         // A policy session's HMAC takes no authValue unless PolicyAuthValue was
         // asserted (Part 1, 19.6.5), which no policy of ours does.
-        let auth = if self.kind == Kind::Policy { &[] } else { significant(auth) };
+        let auth = if self.kind == Kind::Policy {
+            &[]
+        } else {
+            significant(auth)
+        };
         let key = Zeroizing::new([&*self.key, auth].concat());
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
         mac.update(hash);
@@ -212,7 +231,10 @@ impl Session {
 
 /// An authorisation value without its insignificant trailing zeros (Part 1, 17.6.4.2).
 pub(crate) fn significant(auth: &[u8]) -> &[u8] {
-    let length = auth.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let length = auth
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
     auth.get(..length).unwrap_or(auth)
 }
 
@@ -233,7 +255,9 @@ fn first_sized(parameters: &mut [u8]) -> Option<&mut [u8]> {
 /// KDFa with SHA-256 for 256 bits, thus one block (Part 1, 11.4.10.2). `label` ends in zero.
 fn kdfa(key: &[u8], label: &[u8], u: &[u8], v: &[u8], out: &mut [u8; 32]) {
     // HMAC takes a key of any length, so this cannot fail.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return;
+    };
     mac.update(&1u32.to_be_bytes());
     mac.update(label);
     mac.update(u);

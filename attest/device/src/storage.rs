@@ -66,9 +66,13 @@ impl Tpm {
             Err(error) if error.code().is_some_and(|code| code.is_handle()) => return Ok(None),
             other => other?,
         };
-        let point = point(&public)
-            .map_err(|Malformed| TpmError::Malformed { command: "TPM2_ReadPublic" })?;
-        Ok(Some(StorageRoot { tpm: self.clone(), key: SaltKey { entity, point } }))
+        let point = point(&public).map_err(|Malformed| TpmError::Malformed {
+            command: "TPM2_ReadPublic",
+        })?;
+        Ok(Some(StorageRoot {
+            tpm: self.clone(),
+            key: SaltKey { entity, point },
+        }))
     }
 }
 
@@ -96,6 +100,10 @@ impl StorageRoot {
         command: impl FnOnce(Authority<'_>) -> Result<T, TpmError>,
     ) -> Result<T, TpmError> {
         let mut session = self.session(Kind::Hmac)?;
-        command(Authority::Session { session: &mut session, auth, attributes })
+        command(Authority::Session {
+            session: &mut session,
+            auth,
+            attributes,
+        })
     }
 }

@@ -77,14 +77,21 @@ impl Swtpm {
             .arg("--seccomp")
             .arg("action=none")
             .arg("--log")
-            .arg(format!("file={},level=1", state.join("swtpm.log").display()))
+            .arg(format!(
+                "file={},level=1",
+                state.join("swtpm.log").display()
+            ))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .map_err(SwtpmError::Spawn)?;
         match wait_for(&mut child, &socket) {
-            Ok(()) => Ok(Self { child, socket, stopped: false }),
+            Ok(()) => Ok(Self {
+                child,
+                socket,
+                stopped: false,
+            }),
             Err(error) => {
                 let _ended = child.kill();
                 let _reaped = child.wait();
@@ -153,5 +160,8 @@ fn wait_for(child: &mut Child, socket: &Path) -> Result<(), SwtpmError> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Err(SwtpmError::Silent(format!("no socket after {} s", PATIENCE.as_secs())))
+    Err(SwtpmError::Silent(format!(
+        "no socket after {} s",
+        PATIENCE.as_secs()
+    )))
 }

@@ -82,9 +82,13 @@ impl Tpm {
     /// [`OpenTpmError`] when the string is malformed or nothing answers.
     pub fn open(tcti: &str) -> Result<Self, OpenTpmError> {
         let address: Address = tcti.parse()?;
-        let transport = Transport::open(&address)
-            .map_err(|source| OpenTpmError::Unreachable { address: tcti.to_owned(), source })?;
-        let tpm = Self { connection: Connection::new(transport) };
+        let transport = Transport::open(&address).map_err(|source| OpenTpmError::Unreachable {
+            address: tcti.to_owned(),
+            source,
+        })?;
+        let tpm = Self {
+            connection: Connection::new(transport),
+        };
         match tpm.flush_all() {
             // Not started yet: then nothing is loaded either.
             Err(error) if error.code().is_some_and(|code| code.is_not_started()) => Ok(tpm),
@@ -176,8 +180,16 @@ impl Tpm {
         })?;
         answer.read(name, |take| {
             let since_start_ms = take.u64()?;
-            let clock = TpmClock { ms: take.u64()?, resets: take.u32()?, restarts: take.u32()? };
-            Ok(Clock { clock, safe: take.u8()? == 1, since_start_ms })
+            let clock = TpmClock {
+                ms: take.u64()?,
+                resets: take.u32()?,
+                restarts: take.u32()?,
+            };
+            Ok(Clock {
+                clock,
+                safe: take.u8()? == 1,
+                since_start_ms,
+            })
         })
     }
 
@@ -193,8 +205,12 @@ impl Tpm {
     pub(crate) fn startup(&self) -> Result<bool, TpmError> {
         let mut parameters = Vec::new();
         parameters.u16(0);
-        let command =
-            Command { code: cc::STARTUP, name: "TPM2_Startup", handles: &[], parameters };
+        let command = Command {
+            code: cc::STARTUP,
+            name: "TPM2_Startup",
+            handles: &[],
+            parameters,
+        };
         match self.connection.run(command) {
             Ok(_) => Ok(true),
             Err(error) if error.code().is_some_and(|code| code.is_not_started()) => Ok(false),
@@ -209,8 +225,12 @@ impl Tpm {
     pub fn shutdown(&self) -> Result<(), TpmError> {
         let mut parameters = Vec::new();
         parameters.u16(0);
-        let command =
-            Command { code: cc::SHUTDOWN, name: "TPM2_Shutdown", handles: &[], parameters };
+        let command = Command {
+            code: cc::SHUTDOWN,
+            name: "TPM2_Shutdown",
+            handles: &[],
+            parameters,
+        };
         self.connection.run(command).map(drop)
     }
 
@@ -219,7 +239,9 @@ impl Tpm {
     /// # Errors
     /// [`TpmError`] when the TPM has one that cannot be read.
     pub fn ek_certificate(&self) -> Result<Option<Vec<u8>>, TpmError> {
-        let public = self.connection.nv_read_public(crate::number::EK_CERTIFICATE);
+        let public = self
+            .connection
+            .nv_read_public(crate::number::EK_CERTIFICATE);
         let (index, size) = match public {
             Err(error) if error.code().is_some_and(|code| code.is_handle()) => return Ok(None),
             other => other?,

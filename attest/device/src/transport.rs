@@ -28,7 +28,9 @@ pub enum Address {
 
 /// A connection string that names no TPM.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a TPM address; write device:/dev/tpmrm0, swtpm:path=/absolute/socket or swtpm:host=H,port=N")]
+#[error(
+    "{0:?} is not a TPM address; write device:/dev/tpmrm0, swtpm:path=/absolute/socket or swtpm:host=H,port=N"
+)]
 pub struct AddressError(String);
 
 impl std::str::FromStr for Address {
@@ -44,8 +46,14 @@ impl std::str::FromStr for Address {
             return absolute(path).map(Self::Socket).ok_or_else(bad);
         }
         let (host, port) = rest.split_once(',').ok_or_else(bad)?;
-        let host = host.strip_prefix("host=").filter(|h| !h.is_empty()).ok_or_else(bad)?;
-        let port = port.strip_prefix("port=").and_then(|p| p.parse().ok()).ok_or_else(bad)?;
+        let host = host
+            .strip_prefix("host=")
+            .filter(|h| !h.is_empty())
+            .ok_or_else(bad)?;
+        let port = port
+            .strip_prefix("port=")
+            .and_then(|p| p.parse().ok())
+            .ok_or_else(bad)?;
         Ok(Self::Tcp(host.to_owned(), port))
     }
 }
@@ -65,9 +73,11 @@ pub(crate) enum Transport {
 impl Transport {
     pub(crate) fn open(address: &Address) -> io::Result<Self> {
         match address {
-            Address::Device(path) => {
-                OpenOptions::new().read(true).write(true).open(path).map(Self::Device)
-            }
+            Address::Device(path) => OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(path)
+                .map(Self::Device),
             Address::Socket(path) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
@@ -106,7 +116,10 @@ fn exchange_stream(stream: &mut (impl Read + Write), command: &[u8]) -> io::Resu
     let [_, _, a, b, c, d, ..] = header;
     let size = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
     if !(header.len()..=RESPONSE_LIMIT).contains(&size) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "response of impossible size"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "response of impossible size",
+        ));
     }
     let mut response = header.to_vec();
     response.resize(size, 0);
@@ -130,7 +143,14 @@ mod tests {
             "swtpm:host=127.0.0.1,port=2321".parse::<Address>().unwrap(),
             Address::Tcp("127.0.0.1".into(), 2321)
         );
-        for bad in ["", "device:tpm0", "swtpm:", "swtpm:path=x", "swtpm:host=,port=1", "mssim:"] {
+        for bad in [
+            "",
+            "device:tpm0",
+            "swtpm:",
+            "swtpm:path=x",
+            "swtpm:host=,port=1",
+            "mssim:",
+        ] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

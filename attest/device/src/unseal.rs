@@ -115,7 +115,12 @@ pub fn open(tpm: &Tpm, opening: Opening<'_>) -> Result<Handover, UnsealError> {
     // 3. The latch, before the root is used: PCR 15 is no longer zero.
     let log = RuntimeLog::at(opening.runtime_log);
     log.drop_records_of(15)?;
-    log.measure(tpm, 15, sealing::EV_EVENT_TAG, &sealing::unseal_event(release.number))?;
+    log.measure(
+        tpm,
+        15,
+        sealing::EV_EVENT_TAG,
+        &sealing::unseal_event(release.number),
+    )?;
     // 4. Only now may older releases be shut out, and keys be derived.
     if opening.raise_floor {
         raise_floor(&storage, &root, release.number)?;
@@ -186,7 +191,14 @@ fn release_session(
     let approved = sealing::release_approved(pcr11, release.number);
     let signature = &release.pcr_policy_signature;
     let key = key(&record.release_key, "release").map_err(Refusal::Own)?;
-    authorise(storage, &session, &key, &approved, sealing::RELEASE_REF, signature)?;
+    authorise(
+        storage,
+        &session,
+        &key,
+        &approved,
+        sealing::RELEASE_REF,
+        signature,
+    )?;
     let pcr7 = *record.enrolled_value(7).as_bytes();
     connection.policy_pcr(&session, &[(7, pcr7), (15, [0; 32])])?;
     close(storage, record, session)
@@ -205,7 +217,14 @@ fn site_session(
     connection.policy_nv_at_most(&session, &crate::nv::floor(true), approval.number)?;
     let approved = sealing::site_approved(pcr7, pcr11, approval.number);
     let key = key(&record.site_key, "site").map_err(Refusal::Own)?;
-    authorise(storage, &session, &key, &approved, sealing::SITE_REF, &approval.signature)?;
+    authorise(
+        storage,
+        &session,
+        &key,
+        &approved,
+        sealing::SITE_REF,
+        &approval.signature,
+    )?;
     close(storage, record, session)
 }
 
@@ -224,24 +243,23 @@ fn authorise(
     connection.policy_authorize(session, approved, reference, &signer.entity.name, &ticket)
 }
 
-fn close(
-    storage: &StorageRoot,
-    record: &RootRecord,
-    session: Session,
-) -> Result<Session, Refusal> {
-    let branches = [record.release_branch.as_bytes(), record.site_branch.as_bytes()];
+fn close(storage: &StorageRoot, record: &RootRecord, session: Session) -> Result<Session, Refusal> {
+    let branches = [
+        record.release_branch.as_bytes(),
+        record.site_branch.as_bytes(),
+    ];
     storage.tpm().connection.policy_or(&session, branches)?;
     Ok(session)
 }
 
 fn load(storage: &StorageRoot, record: &RootRecord) -> Result<Transient, UnsealError> {
     let connection = &storage.tpm().connection;
-    connection.load(&storage.key.entity, &record.public, &record.private).map_err(|error| {
-        match error.code() {
+    connection
+        .load(&storage.key.entity, &record.public, &record.private)
+        .map_err(|error| match error.code() {
             Some(code) if code.is_integrity() => UnsealError::Foreign,
             _ => UnsealError::Tpm(error),
-        }
-    })
+        })
 }
 
 /// `TPM2_Unseal`; the policy session's key encrypts the answer.
@@ -258,7 +276,11 @@ fn take_out(
             handles: &[&object.entity],
             parameters: Vec::new(),
         },
-        &mut [Authority::Session { session: &mut session, auth: &[], attributes: HIDDEN_OUT }],
+        &mut [Authority::Session {
+            session: &mut session,
+            auth: &[],
+            attributes: HIDDEN_OUT,
+        }],
     )?;
     let parameters = zeroize::Zeroizing::new(answer.parameters);
     let mut take = crate::wire::Take(&parameters);
@@ -280,9 +302,13 @@ fn explain(
         Refusal::Tpm(error) => error,
     };
     let tpm = storage.tpm();
-    let Some(code) = error.code() else { return UnsealError::Tpm(error) };
+    let Some(code) = error.code() else {
+        return UnsealError::Tpm(error);
+    };
     if code.is_lockout() {
-        return tpm.permanent().map_or_else(UnsealError::Tpm, UnsealError::Lockout);
+        return tpm
+            .permanent()
+            .map_or_else(UnsealError::Tpm, UnsealError::Lockout);
     }
     let values = match tpm.pcrs(&[7, 11, 15]) {
         Ok(values) => values,
@@ -298,13 +324,18 @@ fn explain(
             return UnsealError::Latched { found };
         }
         if found != expected {
-            return UnsealError::Register { register, expected, found };
+            return UnsealError::Register {
+                register,
+                expected,
+                found,
+            };
         }
     }
     match storage.floor() {
-        Ok(floor) if floor > release.number => {
-            UnsealError::Floor { release: release.number, floor }
-        }
+        Ok(floor) if floor > release.number => UnsealError::Floor {
+            release: release.number,
+            floor,
+        },
         Ok(_) => UnsealError::Policy(error),
         Err(TpmError::Refused { .. }) => UnsealError::FloorIndex,
         Err(other) => UnsealError::Tpm(other),
@@ -338,7 +369,10 @@ pub(crate) fn write_floor(
         connection.policy_secret(&policy, &hierarchy, authority)
     })?;
     connection.policy_command_code(&policy, cc::NV_WRITE)?;
-    let authority =
-        Authority::Session { session: &mut policy, auth: &[], attributes: HIDDEN_IN };
+    let authority = Authority::Session {
+        session: &mut policy,
+        auth: &[],
+        attributes: HIDDEN_IN,
+    };
     connection.nv_write(authority, &crate::nv::floor(written), &number.to_be_bytes())
 }

@@ -33,7 +33,8 @@ impl Put for Vec<u8> {
         self
     }
     fn sized(&mut self, bytes: &[u8]) -> &mut Self {
-        self.u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX)).raw(bytes)
+        self.u16(u16::try_from(bytes.len()).unwrap_or(u16::MAX))
+            .raw(bytes)
     }
 }
 
@@ -70,6 +71,10 @@ impl<'a> Take<'a> {
     }
     /// All has been read.
     pub(crate) fn end(self) -> Result<(), Malformed> {
-        if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed)
+        }
     }
 }

@@ -32,7 +32,10 @@ fn the_root_opens_again_after_each_reset_with_the_same_keys() {
     assert_eq!(Handover::from_bytes(&second.to_bytes()).unwrap(), second);
     let storage = tpm.storage_root(&second.srk_name).unwrap();
     let before = storage.counter(&second.counter_auth()).unwrap();
-    assert_eq!(storage.increment_counter(&second.counter_auth()).unwrap(), before + 1);
+    assert_eq!(
+        storage.increment_counter(&second.counter_auth()).unwrap(),
+        before + 1
+    );
     bed.assert_clean(&tpm);
 }
 
@@ -55,11 +58,18 @@ fn an_opening_is_logged_and_measured_and_latches_the_root() {
 #[test]
 fn another_secure_boot_policy_is_refused_and_pcr_7_named() {
     let (mut bed, _) = provisioned();
-    let db = bed.boot.iter().position(|e| e.data.ends_with(b"allowed")).unwrap();
+    let db = bed
+        .boot
+        .iter()
+        .position(|e| e.data.ends_with(b"allowed"))
+        .unwrap();
     bed.boot[db] = variable("db", b"allowed and one more");
     let tpm = bed.start();
     let error = bed.open(&tpm).unwrap_err();
-    assert!(matches!(error, UnsealError::Register { register: 7, .. }), "{error}");
+    assert!(
+        matches!(error, UnsealError::Register { register: 7, .. }),
+        "{error}"
+    );
     assert_eq!(error.code().id, "tpm.policy");
     bed.assert_clean(&tpm);
 }
@@ -68,11 +78,18 @@ fn another_secure_boot_policy_is_refused_and_pcr_7_named() {
 fn another_kernel_is_refused_and_pcr_11_named() {
     let (mut bed, _) = provisioned();
     let genuine = bed.release();
-    let kernel = bed.boot.iter().position(|e| e.data == b".linux kernel").unwrap();
+    let kernel = bed
+        .boot
+        .iter()
+        .position(|e| e.data == b".linux kernel")
+        .unwrap();
     bed.boot[kernel] = event(11, 13, b".linux other kernel");
     let tpm = bed.start();
     let error = bed.open_with(&tpm, &genuine, false).unwrap_err();
-    assert!(matches!(error, UnsealError::Register { register: 11, .. }), "{error}");
+    assert!(
+        matches!(error, UnsealError::Register { register: 11, .. }),
+        "{error}"
+    );
     bed.assert_clean(&tpm);
 }
 
@@ -82,16 +99,24 @@ fn a_kernel_measured_past_the_initrd_is_refused() {
     let mut later = bed.boot.clone();
     later.push(event(11, 13, b"leave-initrd"));
     let tpm = bed.tpm();
-    tpm.measured_start(&log(&later), &bed.runtime_log()).unwrap();
+    tpm.measured_start(&log(&later), &bed.runtime_log())
+        .unwrap();
     let error = bed.open(&tpm).unwrap_err();
-    assert!(matches!(error, UnsealError::Register { register: 11, .. }), "{error}");
+    assert!(
+        matches!(error, UnsealError::Register { register: 11, .. }),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_later_release_opens_and_shuts_the_earlier_one_out() {
     let (mut bed, first) = provisioned();
     let (old_boot, old) = (bed.boot.clone(), bed.release());
-    let kernel = bed.boot.iter().position(|e| e.data == b".linux kernel").unwrap();
+    let kernel = bed
+        .boot
+        .iter()
+        .position(|e| e.data == b".linux kernel")
+        .unwrap();
     bed.boot[kernel] = event(11, 13, b".linux newer kernel");
     bed.number = 6;
     let tpm = bed.start();
@@ -103,7 +128,16 @@ fn a_later_release_opens_and_shuts_the_earlier_one_out() {
     bed.boot = old_boot;
     let tpm = bed.start();
     let error = bed.open_with(&tpm, &old, false).unwrap_err();
-    assert!(matches!(error, UnsealError::Floor { release: 5, floor: 6 }), "{error}");
+    assert!(
+        matches!(
+            error,
+            UnsealError::Floor {
+                release: 5,
+                floor: 6
+            }
+        ),
+        "{error}"
+    );
     bed.assert_clean(&tpm);
 }
 
@@ -156,8 +190,9 @@ fn a_missing_or_damaged_record_is_said() {
 
 /// Replaces every occurrence of a digest in the record.
 fn replace(record: &mut Vec<u8>, from: [u8; 32], to: [u8; 32]) {
-    let at: Vec<usize> =
-        (0..=record.len() - 32).filter(|at| record[*at..at + 32] == from).collect();
+    let at: Vec<usize> = (0..=record.len() - 32)
+        .filter(|at| record[*at..at + 32] == from)
+        .collect();
     assert!(!at.is_empty());
     for at in at {
         record[at..at + 32].copy_from_slice(&to);
@@ -167,7 +202,9 @@ fn replace(record: &mut Vec<u8>, from: [u8; 32], to: [u8; 32]) {
 #[test]
 fn a_record_rewritten_to_fit_a_changed_platform_opens_nothing() {
     let (mut bed, _) = provisioned();
-    let enrolled = firmware::FirmwareLog::parse(&log(&bed.boot)).unwrap().replay(7);
+    let enrolled = firmware::FirmwareLog::parse(&log(&bed.boot))
+        .unwrap()
+        .replay(7);
     bed.boot[2] = variable("SecureBoot", &[0]);
     let tpm = bed.start();
     let changed = tpm.pcrs(&[7]).unwrap()[0].1;
@@ -196,7 +233,10 @@ fn a_record_rewritten_to_fit_a_changed_platform_opens_nothing() {
 fn provisioning_twice_is_refused() {
     let (bed, _) = provisioned();
     let tpm = bed.start();
-    assert_eq!(bed.provision(&tpm).unwrap_err().code().id, "tpm.state-exists");
+    assert_eq!(
+        bed.provision(&tpm).unwrap_err().code().id,
+        "tpm.state-exists"
+    );
     std::fs::remove_file(bed.path("state/root.cbor")).unwrap();
     assert_eq!(bed.provision(&tpm).unwrap_err().code().id, "tpm.owned");
     bed.assert_clean(&tpm);
@@ -215,14 +255,26 @@ fn provision_on(change: impl FnOnce(&mut Vec<bed::BootEvent>)) -> &'static str {
 }
 
 fn position(events: &[bed::BootEvent], end: &[u8]) -> usize {
-    events.iter().position(|e| e.register == 7 && e.data.ends_with(end)).unwrap()
+    events
+        .iter()
+        .position(|e| e.register == 7 && e.data.ends_with(end))
+        .unwrap()
 }
 
 #[test]
 fn a_platform_without_secure_boot_is_not_sealed_to() {
-    assert_eq!(provision_on(|e| e[2] = variable("SecureBoot", &[0])), "tpm.secure-boot");
-    assert_eq!(provision_on(|e| e[2] = variable("SecureBoot", &[])), "tpm.secure-boot");
-    assert_eq!(provision_on(|e| e[2] = variable("SecureBoot", &[2])), "tpm.secure-boot");
+    assert_eq!(
+        provision_on(|e| e[2] = variable("SecureBoot", &[0])),
+        "tpm.secure-boot"
+    );
+    assert_eq!(
+        provision_on(|e| e[2] = variable("SecureBoot", &[])),
+        "tpm.secure-boot"
+    );
+    assert_eq!(
+        provision_on(|e| e[2] = variable("SecureBoot", &[2])),
+        "tpm.secure-boot"
+    );
     assert_eq!(provision_on(|e| drop(e.remove(2))), "tpm.secure-boot");
 }
 
@@ -239,8 +291,14 @@ fn a_platform_in_setup_mode_is_not_sealed_to() {
 
 #[test]
 fn a_variable_measured_twice_or_after_the_separator_is_not_believed() {
-    assert_eq!(provision_on(|e| e.insert(3, variable("SecureBoot", &[1]))), "tpm.secure-boot");
-    assert_eq!(provision_on(|e| e.push(variable("Late", &[1]))), "tpm.secure-boot");
+    assert_eq!(
+        provision_on(|e| e.insert(3, variable("SecureBoot", &[1]))),
+        "tpm.secure-boot"
+    );
+    assert_eq!(
+        provision_on(|e| e.push(variable("Late", &[1]))),
+        "tpm.secure-boot"
+    );
 }
 
 #[test]
@@ -250,7 +308,10 @@ fn a_register_nobody_measured_into_is_not_sealed_to() {
     for (register, byte) in [(7, 0x00), (7, 0xFF), (11, 0x00), (11, 0xFF)] {
         let values = measured.map(|(r, value)| (r, if r == register { [byte; 32] } else { value }));
         let error = firmware::check_measured(&values).unwrap_err();
-        assert_eq!(error, firmware::FirmwareError::Unmeasured { register, byte });
+        assert_eq!(
+            error,
+            firmware::FirmwareError::Unmeasured { register, byte }
+        );
         assert_eq!(error.code().id, "tpm.unmeasured");
     }
 }
@@ -261,7 +322,9 @@ fn a_log_that_the_tpm_does_not_bear_out_is_refused() {
     let tpm = bed.start();
     let mut told = bed.boot.clone();
     told[0] = event(0, 8, b"nicer firmware");
-    let error = bed.provision_with(&tpm, &log(&told), &bed.release()).unwrap_err();
+    let error = bed
+        .provision_with(&tpm, &log(&told), &bed.release())
+        .unwrap_err();
     assert!(matches!(error, ProvisionError::Firmware(_)), "{error}");
     assert_eq!(error.code().id, "tpm.firmware-log");
 }
@@ -273,7 +336,9 @@ fn another_release_than_the_one_that_booted_is_not_provisioned() {
     let mut other = bed.boot.clone();
     other.push(event(11, 13, b"more"));
     let manifest = release(&other, 5, &bed.release_key);
-    let error = bed.provision_with(&tpm, &log(&bed.boot), &manifest).unwrap_err();
+    let error = bed
+        .provision_with(&tpm, &log(&bed.boot), &manifest)
+        .unwrap_err();
     assert_eq!(error.code().id, "tpm.other-release");
 }
 

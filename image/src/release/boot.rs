@@ -53,8 +53,10 @@ const OWNER: [u8; 16] = [
     0x5b, 0x1e, 0x9a, 0xc4, 0x77, 0x20, 0x3d, 0x4f, 0x8e, 0x61, 0x0c, 0xd2, 0x9b, 0x53, 0xe7, 0x18,
 ];
 
-const KERNEL: &[u8] = b"No kernel is booted on a development stand; this text stands in its place.\n";
-const INITRD: &[u8] = b"No initrd is booted on a development stand; this text stands in its place.\n";
+const KERNEL: &[u8] =
+    b"No kernel is booted on a development stand; this text stands in its place.\n";
+const INITRD: &[u8] =
+    b"No initrd is booted on a development stand; this text stands in its place.\n";
 const COMMAND_LINE: &[u8] = b"casemate.development=1 ro quiet\0";
 
 impl Boot {
@@ -65,8 +67,16 @@ impl Boot {
         let authority = owned(&certificate::development("Casemate development db", 3));
         let certificate =
             |name, seed| list(&CERT_X509, &owned(&certificate::development(name, seed)));
-        let global = |name, data| Variable { name, guid: GLOBAL, data };
-        let database = |name, data| Variable { name, guid: SECURITY_DATABASE, data };
+        let global = |name, data| Variable {
+            name,
+            guid: GLOBAL,
+            data,
+        };
+        let database = |name, data| Variable {
+            name,
+            guid: SECURITY_DATABASE,
+            data,
+        };
         let variables = vec![
             global("SecureBoot", vec![1]),
             global("PK", certificate("Casemate development PK", 1)),

@@ -14,14 +14,18 @@ pub(super) fn development(name: &str, seed: u8) -> Vec<u8> {
         return Vec::new();
     };
     let public = p256::PublicKey::from(key.verifying_key());
-    let Ok(public) = public.to_public_key_der() else { return Vec::new() };
+    let Ok(public) = public.to_public_key_der() else {
+        return Vec::new();
+    };
     // AlgorithmIdentifier ecdsa-with-SHA256, 1.2.840.10045.4.3.2.
-    let algorithm = der(0x30, &der(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]));
+    let algorithm = der(
+        0x30,
+        &der(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]),
+    );
     // One RDN: commonName, 2.5.4.3, UTF8String.
     let attribute = [der(0x06, &[0x55, 0x04, 0x03]), der(0x0c, name.as_bytes())].concat();
     let name = der(0x30, &der(0x31, &der(0x30, &attribute)));
-    let validity =
-        [der(0x17, b"260101000000Z"), der(0x18, b"99991231235959Z")].concat();
+    let validity = [der(0x17, b"260101000000Z"), der(0x18, b"99991231235959Z")].concat();
     let body = [
         der(0xa0, &der(0x02, &[2])), // version 3
         der(0x02, &[seed]),          // serial number
@@ -41,7 +45,9 @@ pub(super) fn development(name: &str, seed: u8) -> Vec<u8> {
 
 /// A DER value of less than 64 KiB.
 fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let [high, low] = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let [high, low] = u16::try_from(content.len())
+        .unwrap_or(u16::MAX)
+        .to_be_bytes();
     let mut out = vec![tag];
     match (high, low) {
         (0, 0..=0x7f) => out.push(low),

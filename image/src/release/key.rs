@@ -26,17 +26,26 @@ impl ReleaseKey {
     /// # Errors
     /// `Key` when it is missing or is not a P-256 key.
     pub fn read(path: &Path) -> Result<Self, BuildError> {
-        let unusable = |why: String| BuildError::Key { path: path.to_path_buf(), why };
+        let unusable = |why: String| BuildError::Key {
+            path: path.to_path_buf(),
+            why,
+        };
         let pem = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
         let key = p256::SecretKey::from_pkcs8_pem(&pem)
             .map_err(|_| unusable("is not a P-256 private key in PKCS#8 PEM".to_owned()))?;
-        Ok(Self { key: SigningKey::from(&key), path: path.to_path_buf() })
+        Ok(Self {
+            key: SigningKey::from(&key),
+            path: path.to_path_buf(),
+        })
     }
 
     #[cfg(test)]
     pub(crate) fn of_scalar(scalar: [u8; 32]) -> Self {
         let key = SigningKey::from_bytes(&scalar.into()).unwrap();
-        Self { key, path: PathBuf::new() }
+        Self {
+            key,
+            path: PathBuf::new(),
+        }
     }
 
     /// The public half.
@@ -51,9 +60,13 @@ impl ReleaseKey {
 
     /// ECDSA over a SHA-256 digest, r || s, as the TPM's `PolicyAuthorize` checks it.
     pub(super) fn sign_digest(&self, digest: &[u8; 32]) -> Result<[u8; 64], BuildError> {
-        let signature: Signature = self.key.sign_prehash(digest).map_err(|error| {
-            BuildError::Key { path: self.path.clone(), why: error.to_string() }
-        })?;
+        let signature: Signature =
+            self.key
+                .sign_prehash(digest)
+                .map_err(|error| BuildError::Key {
+                    path: self.path.clone(),
+                    why: error.to_string(),
+                })?;
         Ok(signature.to_bytes().into())
     }
 }

@@ -7,9 +7,9 @@ use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, 
 use casemate_attest::sealing;
 
 use super::boot::Boot;
+use super::key::ReleaseKey;
 use super::{pcr4, pcr7, pcr11};
 use crate::error::BuildError;
-use super::key::ReleaseKey;
 
 /// 1 January 2036 in milliseconds since 1970: a development release does not age in practice.
 const NOT_AFTER_MS: u64 = 2_082_758_400_000;
@@ -44,9 +44,12 @@ pub fn sign(boot: &Boot, key: &ReleaseKey) -> Result<Signed, BuildError> {
         references,
         pcr_policy_signature: key.sign_digest(&policy)?,
     };
-    let manifest = Release::new(parts, &key.public()).sign(key.signer()).map_err(|error| {
-        BuildError::Tool { program: "the release manifest".to_owned(), why: error.to_string() }
-    })?;
+    let manifest = Release::new(parts, &key.public())
+        .sign(key.signer())
+        .map_err(|error| BuildError::Tool {
+            program: "the release manifest".to_owned(),
+            why: error.to_string(),
+        })?;
     Ok(Signed { manifest })
 }
 
@@ -59,9 +62,19 @@ fn reference(boot: &Boot, pcr: u8) -> Result<Reference, BuildError> {
         15 => vec![opened(boot.number)],
         _ => Vec::new(),
     };
-    let rule = if matches!(pcr, 0..=3 | 5 | 6) { Rule::Enrolled } else { Rule::Events };
+    let rule = if matches!(pcr, 0..=3 | 5 | 6) {
+        Rule::Enrolled
+    } else {
+        Rule::Events
+    };
     let tail = if pcr == 11 { pcr11::tail() } else { Vec::new() };
-    Ok(Reference { pcr, bank: 0x000b, rule, events, tail })
+    Ok(Reference {
+        pcr,
+        bank: 0x000b,
+        rule,
+        events,
+        tail,
+    })
 }
 
 /// PCR 15: the root was opened, once, under this release.

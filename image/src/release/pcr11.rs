@@ -25,7 +25,10 @@ pub(super) fn predict(boot: &Boot) -> Vec<ExpectedEvent> {
     for wanted in ORDER {
         let found = boot.sections.iter().find(|(name, _)| *name == wanted);
         if let Some((name, content)) = found {
-            events.push(event(&format!("{name} name"), Digest::of_parts(&[name.as_bytes(), &[0]])));
+            events.push(event(
+                &format!("{name} name"),
+                Digest::of_parts(&[name.as_bytes(), &[0]]),
+            ));
             events.push(event(name, Digest::of(content)));
         }
     }
@@ -35,9 +38,16 @@ pub(super) fn predict(boot: &Boot) -> Vec<ExpectedEvent> {
 
 /// Events of which any beginning may follow.
 pub(super) fn tail() -> Vec<ExpectedEvent> {
-    LATER.iter().map(|phase| event(phase, Digest::of(phase.as_bytes()))).collect()
+    LATER
+        .iter()
+        .map(|phase| event(phase, Digest::of(phase.as_bytes())))
+        .collect()
 }
 
 fn event(name: &str, digest: Digest) -> ExpectedEvent {
-    ExpectedEvent { name: name.to_owned(), event_type: EV_IPL, digests: vec![digest] }
+    ExpectedEvent {
+        name: name.to_owned(),
+        event_type: EV_IPL,
+        digests: vec![digest],
+    }
 }

@@ -17,12 +17,20 @@ pub(super) fn predict(boot: &Boot) -> Result<Vec<ExpectedEvent>, BuildError> {
         why: "is not a PE32+ file".to_owned(),
     })?;
     Ok(vec![
-        event("boot option", 0x8000_0007, Digest::of(b"Calling EFI Application from Boot Option")),
+        event(
+            "boot option",
+            0x8000_0007,
+            Digest::of(b"Calling EFI Application from Boot Option"),
+        ),
         event("separator", 0x0000_0004, Digest::of(&[0; 4])),
         event("UKI", 0x8000_0003, Digest::new(uki)),
     ])
 }
 
 fn event(name: &str, event_type: u32, digest: Digest) -> ExpectedEvent {
-    ExpectedEvent { name: name.to_owned(), event_type, digests: vec![digest] }
+    ExpectedEvent {
+        name: name.to_owned(),
+        event_type,
+        digests: vec![digest],
+    }
 }

@@ -28,9 +28,19 @@ pub(super) fn predict(boot: &Boot) -> Vec<ExpectedEvent> {
 fn measured(guid: &[u8; 16], name: &str, data: &[u8]) -> Digest {
     let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX).to_le_bytes();
-    Digest::of_parts(&[guid, &length(name.len() / 2), &length(data.len()), &name, data])
+    Digest::of_parts(&[
+        guid,
+        &length(name.len() / 2),
+        &length(data.len()),
+        &name,
+        data,
+    ])
 }
 
 fn event(name: &str, event_type: u32, digest: Digest) -> ExpectedEvent {
-    ExpectedEvent { name: name.to_owned(), event_type, digests: vec![digest] }
+    ExpectedEvent {
+        name: name.to_owned(),
+        event_type,
+        digests: vec![digest],
+    }
 }

@@ -88,11 +88,17 @@ pub(super) struct NotPe;
 /// The Authenticode SHA-256 digest.
 pub(super) fn authenticode(pe: &[u8]) -> Result<[u8; 32], NotPe> {
     let u16_at = |at: usize| -> Result<usize, NotPe> {
-        let bytes = pe.get(at..at + 2).and_then(|b| <[u8; 2]>::try_from(b).ok()).ok_or(NotPe)?;
+        let bytes = pe
+            .get(at..at + 2)
+            .and_then(|b| <[u8; 2]>::try_from(b).ok())
+            .ok_or(NotPe)?;
         Ok(u16::from_le_bytes(bytes).into())
     };
     let u32_at = |at: usize| -> Result<usize, NotPe> {
-        let bytes = pe.get(at..at + 4).and_then(|b| <[u8; 4]>::try_from(b).ok()).ok_or(NotPe)?;
+        let bytes = pe
+            .get(at..at + 4)
+            .and_then(|b| <[u8; 4]>::try_from(b).ok())
+            .ok_or(NotPe)?;
         usize::try_from(u32::from_le_bytes(bytes)).map_err(|_| NotPe)
     };
     let coff = u32_at(0x3c)?;
@@ -108,7 +114,11 @@ pub(super) fn authenticode(pe: &[u8]) -> Result<[u8; 32], NotPe> {
     let (checksum, certificates) = (optional + 64, optional + 144);
     let headers = u32_at(optional + 60)?;
     let mut hash = Sha256::new();
-    for (from, to) in [(0, checksum), (checksum + 4, certificates), (certificates + 8, headers)] {
+    for (from, to) in [
+        (0, checksum),
+        (checksum + 4, certificates),
+        (certificates + 8, headers),
+    ] {
         hash.update(pe.get(from..to).ok_or(NotPe)?);
     }
     // Steps 8 to 12: the sections in the order of their place in the file.
@@ -125,7 +135,10 @@ pub(super) fn authenticode(pe: &[u8]) -> Result<[u8; 32], NotPe> {
         hashed += size;
     }
     // Steps 13 and 14: what follows, without the certificates at the end.
-    let end = pe.len().checked_sub(u32_at(certificates + 4)?).ok_or(NotPe)?;
+    let end = pe
+        .len()
+        .checked_sub(u32_at(certificates + 4)?)
+        .ok_or(NotPe)?;
     if end > hashed {
         hash.update(pe.get(hashed..end).unwrap_or_default());
     }
@@ -138,7 +151,10 @@ mod tests {
 
     #[test]
     fn checksum_and_certificates_are_not_in_the_digest_and_all_else_is() {
-        let pe = image(&[(".linux", b"kernel".to_vec()), (".cmdline", b"quiet".to_vec())]);
+        let pe = image(&[
+            (".linux", b"kernel".to_vec()),
+            (".cmdline", b"quiet".to_vec()),
+        ]);
         let digest = authenticode(&pe).unwrap();
         let optional = 0x40 + 24;
         let mut checksum = pe.clone();

@@ -28,7 +28,11 @@ pub fn record(boot: &Boot) -> Vec<u8> {
     secure_boot(&mut log, boot);
     // Before it boots anything, the firmware separates platform from operating system, in every
     // register but 4, where the boot option is announced first.
-    log.event(4, EV_EFI_ACTION, b"Calling EFI Application from Boot Option");
+    log.event(
+        4,
+        EV_EFI_ACTION,
+        b"Calling EFI Application from Boot Option",
+    );
     for register in 0..8 {
         log.event(register, EV_SEPARATOR, &[0; 4]);
     }
@@ -40,7 +44,11 @@ pub fn record(boot: &Boot) -> Vec<u8> {
     log.event(7, EV_EFI_VARIABLE_AUTHORITY, &variable_data(&authority));
     loader(&mut log, boot);
     log.event(5, EV_EFI_ACTION, b"Exit Boot Services Invocation");
-    log.event(5, EV_EFI_ACTION, b"Exit Boot Services Returned with Success");
+    log.event(
+        5,
+        EV_EFI_ACTION,
+        b"Exit Boot Services Returned with Success",
+    );
     log.0
 }
 
@@ -52,7 +60,11 @@ fn platform(log: &mut Log, boot: &Boot) {
     let blob = [0xff00_0000u64.to_le_bytes(), 0x1000u64.to_le_bytes()].concat();
     log.event_over(0, EV_EFI_PLATFORM_FIRMWARE_BLOB, code.as_bytes(), &blob);
     for (name, data) in [("BootOrder", vec![0, 0]), ("Boot0000", utf16("casemate"))] {
-        let variable = Variable { name, guid: super::boot::GLOBAL, data };
+        let variable = Variable {
+            name,
+            guid: super::boot::GLOBAL,
+            data,
+        };
         // PC Client PFP, section 3.3.4.2: for boot variables the digest is over the data alone.
         let logged = variable_data(&variable);
         log.event_over(1, EV_EFI_VARIABLE_BOOT, &variable.data, &logged);
@@ -91,8 +103,16 @@ fn loader(log: &mut Log, boot: &Boot) {
 fn variable_data(variable: &Variable) -> Vec<u8> {
     let name = utf16(variable.name);
     let mut out = variable.guid.to_vec();
-    out.extend(u64::try_from(name.len() / 2).unwrap_or(u64::MAX).to_le_bytes());
-    out.extend(u64::try_from(variable.data.len()).unwrap_or(u64::MAX).to_le_bytes());
+    out.extend(
+        u64::try_from(name.len() / 2)
+            .unwrap_or(u64::MAX)
+            .to_le_bytes(),
+    );
+    out.extend(
+        u64::try_from(variable.data.len())
+            .unwrap_or(u64::MAX)
+            .to_le_bytes(),
+    );
     out.extend(name);
     out.extend(&variable.data);
     out
@@ -114,7 +134,8 @@ impl Log {
         self.0.extend(0u32.to_le_bytes());
         self.0.extend(EV_NO_ACTION.to_le_bytes());
         self.0.extend([0; 20]);
-        self.0.extend(u32::try_from(spec.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.0
+            .extend(u32::try_from(spec.len()).unwrap_or(u32::MAX).to_le_bytes());
         self.0.extend(spec);
     }
 
@@ -134,7 +155,8 @@ impl Log {
         self.0.extend(1u32.to_le_bytes());
         self.0.extend(0x000bu16.to_le_bytes());
         self.0.extend(digest);
-        self.0.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.0
+            .extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
         self.0.extend(data);
     }
 }

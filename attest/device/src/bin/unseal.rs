@@ -13,7 +13,11 @@ use p256::ecdsa::VerifyingKey;
 use p256::pkcs8::DecodePublicKey as _;
 
 #[derive(Debug, Parser)]
-#[command(name = "unseal", version, about = "Opens the appliance root that the TPM keeps")]
+#[command(
+    name = "unseal",
+    version,
+    about = "Opens the appliance root that the TPM keeps"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -74,13 +78,25 @@ struct Failure {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Provision { tpm, state, release, release_key, site_key, firmware_log } => {
+        Command::Provision {
+            tpm,
+            state,
+            release,
+            release_key,
+            site_key,
+            firmware_log,
+        } => {
             let inputs = [&release, &release_key, &site_key, &firmware_log];
             provision(&tpm, &state, inputs)
         }
-        Command::Open { tpm, state, release, runtime_log, out_fd, raise_floor } => {
-            open(&tpm, &state, &release, &runtime_log, out_fd, raise_floor)
-        }
+        Command::Open {
+            tpm,
+            state,
+            release,
+            runtime_log,
+            out_fd,
+            raise_floor,
+        } => open(&tpm, &state, &release, &runtime_log, out_fd, raise_floor),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,8 +120,11 @@ fn provision(tcti: &str, state: &Path, inputs: [&PathBuf; 4]) -> Result<(), Fail
         site_key: &read_key(what, site_key)?,
         firmware_log: &read(what, firmware_log, &code::FIRMWARE_LOG)?,
     };
-    casemate_device::provision(&tpm, provisioning)
-        .map_err(|error| Failure { what, why: error.to_string(), code: error.code() })
+    casemate_device::provision(&tpm, provisioning).map_err(|error| Failure {
+        what,
+        why: error.to_string(),
+        code: error.code(),
+    })
 }
 
 fn open(
@@ -127,14 +146,26 @@ fn open(
     let mut out = OpenOptions::new().write(true).open(path).map_err(handed)?;
     let release = read(what, release, &code::OTHER_RELEASE)?;
     let tpm = connect(what, tcti)?;
-    let opening = Opening { state, release: &release, runtime_log, raise_floor };
-    let handover = casemate_device::open(&tpm, opening)
-        .map_err(|error| Failure { what, why: error.to_string(), code: error.code() })?;
+    let opening = Opening {
+        state,
+        release: &release,
+        runtime_log,
+        raise_floor,
+    };
+    let handover = casemate_device::open(&tpm, opening).map_err(|error| Failure {
+        what,
+        why: error.to_string(),
+        code: error.code(),
+    })?;
     out.write_all(&handover.to_bytes()).map_err(handed)
 }
 
 fn connect(what: &'static str, tcti: &str) -> Result<Tpm, Failure> {
-    Tpm::open(tcti).map_err(|error| Failure { what, why: error.to_string(), code: error.code() })
+    Tpm::open(tcti).map_err(|error| Failure {
+        what,
+        why: error.to_string(),
+        code: error.code(),
+    })
 }
 
 fn read(what: &'static str, path: &Path, code: &'static Code) -> Result<Vec<u8>, Failure> {

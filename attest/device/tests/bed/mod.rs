@@ -1,6 +1,8 @@
 //! A test bed: a fresh swtpm in a temporary directory, a small recorded boot, keys, a release.
 #![allow(dead_code, reason = "each test file uses its own part of the bed")]
 
+pub(crate) mod raw;
+
 use std::path::PathBuf;
 
 use casemate_attest::digest::Digest;
@@ -8,7 +10,9 @@ use casemate_attest::evidence::POLICY_PCRS;
 use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::sealing;
 use casemate_device::swtpm::Swtpm;
-use casemate_device::{Handover, Opening, ProvisionError, Provisioning, RuntimeLog, Tpm, UnsealError};
+use casemate_device::{
+    Handover, Opening, ProvisionError, Provisioning, RuntimeLog, Tpm, UnsealError,
+};
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 
@@ -21,7 +25,11 @@ pub(crate) struct BootEvent {
 }
 
 pub(crate) fn event(register: u8, kind: u32, data: &[u8]) -> BootEvent {
-    BootEvent { register, kind, data: data.to_vec() }
+    BootEvent {
+        register,
+        kind,
+        data: data.to_vec(),
+    }
 }
 
 /// `UEFI_VARIABLE_DATA` of a global variable.
@@ -133,8 +141,18 @@ pub(crate) fn release_approved_by(
             15 => vec![opened],
             _ => events,
         };
-        let rule = if pcr > 7 { Rule::Events } else { Rule::Enrolled };
-        Reference { pcr, bank: 0x000B, rule, events, tail: Vec::new() }
+        let rule = if pcr > 7 {
+            Rule::Events
+        } else {
+            Rule::Enrolled
+        };
+        Reference {
+            pcr,
+            bank: 0x000B,
+            rule,
+            events,
+            tail: Vec::new(),
+        }
     });
     let initrd_pcr11 = references.iter().find(|r| r.pcr == 11).unwrap().value();
     let approved = sealing::release_approved(*initrd_pcr11.as_bytes(), number);
@@ -208,7 +226,8 @@ impl Bed {
     /// The measured start of the bed's boot.
     pub(crate) fn start(&self) -> Tpm {
         let tpm = self.tpm();
-        tpm.measured_start(&log(&self.boot), &self.runtime_log()).unwrap();
+        tpm.measured_start(&log(&self.boot), &self.runtime_log())
+            .unwrap();
         tpm
     }
 
@@ -230,8 +249,10 @@ impl Bed {
         firmware_log: &[u8],
         release: &[u8],
     ) -> Result<(), ProvisionError> {
-        let keys: [&VerifyingKey; 2] =
-            [self.release_key.verifying_key(), self.site_key.verifying_key()];
+        let keys: [&VerifyingKey; 2] = [
+            self.release_key.verifying_key(),
+            self.site_key.verifying_key(),
+        ];
         casemate_device::provision(
             tpm,
             Provisioning {
