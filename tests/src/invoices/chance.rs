@@ -12,7 +12,7 @@ impl Chance {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ impl Chance {
     /// A number from `least` to `most`.
     pub fn within(&mut self, least: u32, most: u32) -> u32 {
         let span = u64::from(most.saturating_sub(least)).saturating_add(1);
-        let offset = u32::try_from(self.next() % span).unwrap_or_default();
+        let offset = u32::try_from(self.draw() % span).unwrap_or_default();
         least.saturating_add(offset)
     }
 

@@ -102,7 +102,7 @@ impl Ink {
     reason = "the value was just seen to be a small positive one"
 )]
 fn whole(value: f32) -> Option<usize> {
-    (0.0..100_000.0).contains(&value).then(|| value as usize)
+    (0.0..100_000.0).contains(&value).then_some(value as usize)
 }
 
 fn ink(page: &Page, fonts: &Fonts) -> Ink {

@@ -8,6 +8,7 @@
 //! and release key are development ones, and every verdict says so.
 
 mod layout;
+pub mod leftover;
 mod process;
 pub mod story;
 
@@ -24,13 +25,13 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde_json::Value;
 use thiserror::Error;
 
-pub use layout::Layout;
+pub use layout::{Layout, repository};
 pub use process::Daemon;
 
 /// How long a daemon may take to be ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// First host id of agentd's range, and how many.
-const UIDS: (u32, u32) = (200_000, 65_536);
+pub const UIDS: (u32, u32) = (200_000, 65_536);
 
 /// Why the stand did not start, or a step on it failed.
 #[derive(Debug, Error)]

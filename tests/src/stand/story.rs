@@ -115,10 +115,17 @@ pub fn newest(stand: &Stand) -> Result<Value, StandError> {
 /// # Errors
 /// See [`StandError`].
 pub fn events(stand: &Stand, job: &str, kind: &str) -> Result<Vec<Value>, StandError> {
-    let page = stand.json(&["job", "events", job])?;
-    let list = page.get("events").and_then(Value::as_array).or_else(|| page.as_array());
-    let of_kind = |event: &&Value| event.get("kind").and_then(Value::as_str) == Some(kind);
-    Ok(list.map(|list| list.iter().filter(of_kind).cloned().collect()).unwrap_or_default())
+    let output = run(&mut stand.casemate(&["--json", "job", "events", job]))?;
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut found = Vec::new();
+    for line in lines.lines().filter(|line| !line.is_empty()) {
+        let event: Value = serde_json::from_str(line)
+            .map_err(|e| StandError::Wrong(format!("an event is not JSON ({e}): {line}")))?;
+        if event.get("kind").and_then(Value::as_str) == Some(kind) {
+            found.push(event);
+        }
+    }
+    Ok(found)
 }
 
 fn text(value: &Value, key: &str) -> String {
