@@ -11,6 +11,7 @@ pub mod artifact;
 pub mod audit;
 pub mod cli;
 pub mod code;
+pub mod daemon;
 pub mod evidence;
 pub mod identity;
 pub mod job;

@@ -1,0 +1,61 @@
+//! What the daemon is started with: the handover of unseal, the release manifest.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use casemate_attest::release::MAX_RELEASE;
+use casemate_device::Handover;
+use casemate_protocol::Code;
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::code;
+
+/// More bytes than any handover has.
+const LIMIT: usize = 1024;
+
+/// Reads the handover from the descriptor of this number and closes it. Whoever
+/// started the daemon keeps its own, for a restart.
+pub(super) fn take(fd: i32) -> Result<Handover, Failure> {
+    let failed = |why: String| {
+        let what = format!("reading the handover from descriptor {fd}");
+        Failure::new(what, why, &code::START_HANDOVER, Exit::Usage)
+    };
+    // A number is not a descriptor that safe code can own; the kernel's name for
+    // it opens the same memory again, from its start.
+    let file = File::open(format!("/proc/self/fd/{fd}")).map_err(|e| failed(e.to_string()))?;
+    let seals = fcntl(&file, FcntlArg::F_GET_SEALS)
+        .map_err(|_| failed("it is not sealed memory".to_owned()))?;
+    if !SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_WRITE) {
+        return Err(failed("its memory can still be written".to_owned()));
+    }
+    let mut bytes = zeroize::Zeroizing::new([0u8; LIMIT]);
+    let length = file
+        .read_at(bytes.as_mut(), 0)
+        .map_err(|e| failed(e.to_string()))?;
+    let handover = Handover::from_bytes(bytes.get(..length).unwrap_or_default())
+        .map_err(|e| failed(e.to_string()))?;
+    nix::unistd::close(fd).map_err(|e| failed(e.to_string()))?;
+    Ok(handover)
+}
+
+/// Reads the signed release manifest; whether it is signed is the verifier's to judge.
+pub(super) fn read_release(path: &Path) -> Result<Vec<u8>, Failure> {
+    let code: &Code = &code::START_CONFIG;
+    let failed = |why: String| {
+        let what = format!("reading the release manifest {}", path.display());
+        Failure::new(what, why, code, Exit::Usage)
+    };
+    let limit = u64::try_from(MAX_RELEASE).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|e| failed(e.to_string()))?;
+    if bytes.is_empty() || bytes.len() > MAX_RELEASE {
+        return Err(failed(format!("it has {} bytes, at most {MAX_RELEASE}", bytes.len())));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,4 @@
+//! Evidence: what an auditor takes away.
+
+pub mod chip;
+pub mod issue;
