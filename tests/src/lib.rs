@@ -1,4 +1,5 @@
 //! End-to-end tests and the development stand.
 #![forbid(unsafe_code)]
 
+pub mod invoices;
 pub mod stand;

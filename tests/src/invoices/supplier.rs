@@ -140,7 +140,17 @@ const fn supplier(
     words: Words,
     rate: u32,
 ) -> Supplier {
-    Supplier { name, address, style, face, amounts, dates, numbers, words, rate }
+    Supplier {
+        name,
+        address,
+        style,
+        face,
+        amounts,
+        dates,
+        numbers,
+        words,
+        rate,
+    }
 }
 
 /// Every supplier; a set draws eight of them. The workflow's parameter

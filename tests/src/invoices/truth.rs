@@ -40,7 +40,10 @@ pub fn json(seed: u64, documents: &[Document]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", json!({ "seed": seed, "columns": COLUMNS, "invoices": invoices }))
+    format!(
+        "{:#}\n",
+        json!({ "seed": seed, "columns": COLUMNS, "invoices": invoices })
+    )
 }
 
 /// `expected.csv`: the sheet's columns and rows. No value holds a comma or a quote.
