@@ -25,7 +25,7 @@ attack = "everything"
 "#;
 
 /// A stand whose `replaced` program is the hostile one; the others are ours.
-fn stand(folder: &Path, replaced: &str) -> Stand {
+fn stand(folder: &Path, replaced: &str, uid_base: u32) -> Stand {
     let layout = Layout::new(&folder.join("stand"), &repository().join("var"));
     let programs = folder.join("programs");
     fs::create_dir(&programs).unwrap();
@@ -37,7 +37,7 @@ fn stand(folder: &Path, replaced: &str) -> Stand {
     fs::create_dir(&workflow).unwrap();
     fs::write(workflow.join("workflow.toml"), TOML).unwrap();
     fs::write(workflow.join("main.star"), "wait(text = \"nothing\", timeout = 1)\n").unwrap();
-    let stand = Stand::start(layout.with_agent_programs(&programs)).unwrap();
+    let stand = Stand::start(layout.with_agent_programs(&programs).with_uid_base(uid_base)).unwrap();
     run(stand.casemate(&["workflow", "add"]).arg(&workflow)).unwrap();
     stand
 }
@@ -57,7 +57,7 @@ fn field<'v>(value: &'v Value, key: &str) -> &'v str {
 #[test]
 fn a_hostile_script_gets_nothing_that_was_not_granted() {
     let folder = tempfile::tempdir().unwrap();
-    let stand = stand(folder.path(), "agent-script");
+    let stand = stand(folder.path(), "agent-script", 500_000);
 
     let job = attack(&stand, "everything");
     assert_eq!(field(&job, "state"), "succeeded", "{job}");
@@ -95,7 +95,7 @@ fn a_hostile_script_gets_nothing_that_was_not_granted() {
 #[test]
 fn hostile_hands_cannot_act_on_their_own() {
     let folder = tempfile::tempdir().unwrap();
-    let stand = stand(folder.path(), "agent-hands");
+    let stand = stand(folder.path(), "agent-hands", 600_000);
     let job = attack(&stand, "none");
     assert_eq!(field(&job, "state"), "failed", "{job}");
     assert_eq!(field(&job, "code"), "job.hostile", "{job}");

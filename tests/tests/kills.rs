@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use casemate_tests::stand::{Layout, Stand, UIDS, leftover, repository, run, story};
+use casemate_tests::stand::{Layout, Stand, leftover, repository, run, story};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -65,18 +65,19 @@ const ROUNDS: [(Moment, Victim); 20] = [
 
 #[test]
 fn first_ten_rounds() {
-    rounds(0..10, 11);
+    rounds(0..10, 11, 300_000);
 }
 
 #[test]
 fn last_ten_rounds() {
-    rounds(10..20, 12);
+    rounds(10..20, 12, 400_000);
 }
 
-fn rounds(which: std::ops::Range<usize>, seed: u64) {
+fn rounds(which: std::ops::Range<usize>, seed: u64, uid_base: u32) {
     let folder = tempfile::tempdir().unwrap();
-    let mut stand =
-        Stand::start(Layout::new(&folder.path().join("s"), &repository().join("var"))).unwrap();
+    let layout = Layout::new(&folder.path().join("s"), &repository().join("var"));
+    let layout = layout.with_uid_base(uid_base);
+    let mut stand = Stand::start(layout.clone()).unwrap();
     let set = folder.path().join("set");
     story::documents(&stand, seed, &set).unwrap();
     let given = folder.path().join("given");
@@ -88,7 +89,7 @@ fn rounds(which: std::ops::Range<usize>, seed: u64) {
         one_round(&mut stand, &given, &set, moment, victim);
     }
     stand.stop();
-    assert_eq!(leftover::processes(UIDS.0, UIDS.1), vec![]);
+    assert_eq!(leftover::processes(&layout), vec![]);
     assert_eq!(leftover::mounts(), Vec::<String>::new());
 }
 
@@ -138,7 +139,7 @@ fn one_round(stand: &mut Stand, given: &Path, set: &Path, moment: Moment, victim
 
     sheet_holds(stand, &job, set);
     run(&mut stand.casemate(&["audit", "verify"])).unwrap();
-    nothing_left();
+    nothing_left(stand);
 }
 
 fn field<'v>(value: &'v Value, key: &str) -> &'v str {
@@ -216,7 +217,7 @@ fn strike(stand: &mut Stand, victim: Victim) {
         Victim::Casemated => stand.casemated.take().unwrap().kill(),
         Victim::AgentdOutside => stand.agentd.take().unwrap().kill(),
         Victim::AgentdInside | Victim::Compartment(_) => loop {
-            if let Some(pid) = find(victim) {
+            if let Some(pid) = find(stand, victim) {
                 kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
                 return;
             }
@@ -227,7 +228,7 @@ fn strike(stand: &mut Stand, victim: Victim) {
 }
 
 /// The victim among the processes of agentd's ids.
-fn find(victim: Victim) -> Option<i32> {
+fn find(stand: &Stand, victim: Victim) -> Option<i32> {
     let wanted = match victim {
         Victim::AgentdInside => "agentd serve",
         Victim::Compartment("desktop") => "/usr/bin/Xvnc",
@@ -235,7 +236,7 @@ fn find(victim: Victim) -> Option<i32> {
         Victim::Compartment(_) => "/agent/agent-script",
         Victim::Casemated | Victim::AgentdOutside => return None,
     };
-    leftover::processes(UIDS.0, UIDS.1)
+    leftover::processes(&stand.layout)
         .into_iter()
         .find(|(_, line)| line.contains(wanted))
         .and_then(|(pid, _)| i32::try_from(pid).ok())
@@ -302,10 +303,10 @@ fn sheet_holds(stand: &Stand, job: &str, set: &Path) {
 }
 
 /// Nothing of the job: only agentd itself has its ids.
-fn nothing_left() {
+fn nothing_left(stand: &Stand) {
     let until = Instant::now() + PATIENCE;
     loop {
-        let left: Vec<_> = leftover::processes(UIDS.0, UIDS.1)
+        let left: Vec<_> = leftover::processes(&stand.layout)
             .into_iter()
             .filter(|(_, line)| !line.contains("agentd serve") && !line.contains("agentd enter"))
             .collect();

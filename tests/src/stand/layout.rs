@@ -12,7 +12,11 @@ pub struct Layout {
     shared: PathBuf,
     programs: PathBuf,
     agent_programs: PathBuf,
+    uid_base: u32,
 }
+
+/// How many host ids a stand's agentd has.
+pub const UID_COUNT: u32 = 65_536;
 
 /// The folder of this repository.
 pub fn repository() -> PathBuf {
@@ -38,6 +42,7 @@ impl Layout {
             shared: shared.to_path_buf(),
             agent_programs: programs.clone(),
             programs,
+            uid_base: 200_000,
         }
     }
 
@@ -59,6 +64,18 @@ impl Layout {
     pub fn with_shared(mut self, folder: &Path) -> Self {
         self.shared = folder.to_path_buf();
         self
+    }
+
+    /// The same with another range of host ids, for stands that run side by side.
+    #[must_use]
+    pub fn with_uid_base(mut self, base: u32) -> Self {
+        self.uid_base = base;
+        self
+    }
+
+    /// First host id of agentd's range.
+    pub fn uid_base(&self) -> u32 {
+        self.uid_base
     }
 
     /// Makes the stand's own folders, for their owner alone.

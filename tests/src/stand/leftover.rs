@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
+use super::{Layout, UID_COUNT};
+
 /// Processes of the host whose command line names a program of a compartment.
 ///
 /// A stand's own processes are recognised by their ids from the first of agentd's
 /// range on: whatever they call themselves, the kernel says whose they are.
-pub fn processes(uid_base: u32, uid_count: u32) -> Vec<(u32, String)> {
+pub fn processes(layout: &Layout) -> Vec<(u32, String)> {
+    let ids = layout.uid_base()..layout.uid_base().saturating_add(UID_COUNT);
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir("/proc") else { return found };
     for entry in entries.filter_map(Result::ok) {
@@ -20,7 +23,7 @@ pub fn processes(uid_base: u32, uid_count: u32) -> Vec<(u32, String)> {
             .find_map(|line| line.strip_prefix("Uid:"))
             .and_then(|ids| ids.split_whitespace().next())
             .and_then(|id| id.parse::<u32>().ok());
-        if uid.is_some_and(|uid| (uid_base..uid_base.saturating_add(uid_count)).contains(&uid)) {
+        if uid.is_some_and(|uid| ids.contains(&uid)) {
             let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
             found.push((pid, line.replace('\0', " ").trim().to_owned()));
         }

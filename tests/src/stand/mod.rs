@@ -25,13 +25,11 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde_json::Value;
 use thiserror::Error;
 
-pub use layout::{Layout, repository};
+pub use layout::{Layout, UID_COUNT, repository};
 pub use process::Daemon;
 
 /// How long a daemon may take to be ready on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// First host id of agentd's range, and how many.
-pub const UIDS: (u32, u32) = (200_000, 65_536);
 
 /// Why the stand did not start, or a step on it failed.
 #[derive(Debug, Error)]
@@ -164,7 +162,8 @@ impl Stand {
             .arg(layout.run().join("agentd.sock"))
             .arg("--bin-dir")
             .arg(layout.agent_programs())
-            .args(["--uid-base", &UIDS.0.to_string(), "--uid-count", &UIDS.1.to_string()])
+            .args(["--uid-base", &layout.uid_base().to_string()])
+            .args(["--uid-count", &UID_COUNT.to_string()])
             .stdin(Stdio::null());
         let mut daemon = Daemon::start("agentd", command, &layout.log("agentd"))?;
         self.wait_until(&mut daemon, "agentd", |stand| {
