@@ -1,0 +1,135 @@
+//! Committed vectors: evidence by software TPMs, with the verdict that each must get. A folder
+//! that is not listed here fails the test.
+//!
+//! Recipe: `cargo test -p casemate-device --test evidence -- --ignored regenerate`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use casemate_attest::digest::Digest;
+use casemate_attest::evidence::{Evidence, MEMBERS};
+use casemate_attest::verdict::{Decision, Verdict};
+use casemate_attest::verify::{Inputs, VerifyError, verify};
+use ed25519_dalek::pkcs8::DecodePublicKey as _;
+
+/// The moment that every vector is judged at.
+const NOW: u64 = 1_800_000_000_000;
+/// Folder and the verdict's line.
+const VECTORS: [(&str, &str); 1] = [("swtpm-development", "PASS (development root)")];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
+}
+
+struct Vector {
+    evidence: Vec<u8>,
+    enrolment: Vec<u8>,
+    challenge: Vec<u8>,
+    secret: Vec<u8>,
+    audit: Vec<u8>,
+    owner_key: ed25519_dalek::VerifyingKey,
+    release_key: p256::ecdsa::VerifyingKey,
+}
+
+impl Vector {
+    fn read(name: &str) -> Self {
+        let file = |file: &str| fs::read(root().join(name).join(file)).unwrap();
+        let pem = |name: &str| String::from_utf8(file(name)).unwrap();
+        Self {
+            evidence: file("evidence"),
+            enrolment: file("enrolment"),
+            challenge: file("challenge"),
+            secret: file("challenge.secret"),
+            audit: file("audit"),
+            owner_key: ed25519_dalek::VerifyingKey::from_public_key_pem(&pem("owner.pub")).unwrap(),
+            release_key: p256::ecdsa::VerifyingKey::from_public_key_pem(&pem("release.pub"))
+                .unwrap(),
+        }
+    }
+
+    fn judge(&self, evidence: &[u8]) -> Result<Verdict, VerifyError> {
+        verify(&Inputs {
+            evidence,
+            enrolment: &self.enrolment,
+            owner_key: &self.owner_key,
+            release_key: &self.release_key,
+            challenge: Some(&self.challenge),
+            secret: Some(&self.secret),
+            export: Some(&self.audit),
+            now_ms: NOW,
+            accept_development: true,
+        })
+    }
+}
+
+#[test]
+fn each_vector_gets_its_verdict() {
+    for (name, line) in VECTORS {
+        let vector = Vector::read(name);
+        let verdict = vector.judge(&vector.evidence).unwrap();
+        assert_eq!(verdict.line(), line, "{name}: {}", verdict.text());
+    }
+}
+
+#[test]
+fn no_folder_is_unlisted() {
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            VECTORS.iter().any(|(listed, _)| *listed == name),
+            "{name} is not listed"
+        );
+    }
+}
+
+#[test]
+fn no_byte_of_a_vector_can_be_changed() {
+    for (name, _) in VECTORS {
+        let vector = Vector::read(name);
+        for at in 0..vector.evidence.len() {
+            let mut altered = vector.evidence.clone();
+            altered[at] ^= 0x10;
+            if let Ok(verdict) = vector.judge(&altered) {
+                assert_eq!(verdict.decision(), Decision::Fail, "{name}: byte {at}");
+            }
+        }
+    }
+}
+
+/// Each member's bytes changed inside the member, its framing intact: the member's own code.
+#[test]
+fn an_altered_member_of_a_vector_is_named() {
+    for (name, _) in VECTORS {
+        let vector = Vector::read(name);
+        let evidence = Evidence::from_bytes(&vector.evidence).unwrap();
+        for (at, member) in MEMBERS.iter().enumerate().skip(1) {
+            let mut body = evidence.body().clone();
+            match *member {
+                "challenge" => body.challenge[10] ^= 1,
+                "enrolment" => body.enrolment = Digest::ZERO,
+                "ek_public" => body.ek_public[40] ^= 1,
+                "ek_certificate" => body.ek_certificate.push(0),
+                "ak_public" => body.ak_public[40] ^= 1,
+                "activation" => body.activation[0] ^= 1,
+                "release" => body.release[100] ^= 1,
+                "firmware_log" => body.firmware_log[100] ^= 1,
+                "runtime_log" => body.runtime_log[100] ^= 1,
+                "log_key" => body.log_key.attest[60] ^= 1,
+                "audit" => body.audit.note[5] ^= 1,
+                "artifacts" => body.artifacts.clear(),
+                "clock" => body.clock.wall_ms += 1,
+                "statements" => body.statements.clear(),
+                other => panic!("{other} is not altered"),
+            }
+            assert_ne!(body.member_digests()[at], evidence.body().digests[at]);
+            let altered = Evidence::new(body, evidence.quotes().to_vec()).to_bytes();
+            let failures = vector.judge(&altered).unwrap().failures();
+            let own = format!("member.{member}");
+            assert!(failures.contains(&own.as_str()), "{member}: {failures:?}");
+            assert!(
+                failures.contains(&"quote.qualifying"),
+                "{member}: {failures:?}"
+            );
+        }
+    }
+}
