@@ -94,7 +94,7 @@ impl Session {
             b"ATH\0",
             &session.nonce_tpm,
             &session.nonce_caller,
-            &mut *session.key,
+            &mut session.key,
         );
         Ok(session)
     }
@@ -253,11 +253,9 @@ fn first_sized(parameters: &mut [u8]) -> Option<&mut [u8]> {
 }
 
 /// KDFa with SHA-256 for 256 bits, thus one block (Part 1, 11.4.10.2). `label` ends in zero.
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn kdfa(key: &[u8], label: &[u8], u: &[u8], v: &[u8], out: &mut [u8; 32]) {
-    // HMAC takes a key of any length, so this cannot fail.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return;
-    };
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("an HMAC key of any length");
     mac.update(&1u32.to_be_bytes());
     mac.update(label);
     mac.update(u);

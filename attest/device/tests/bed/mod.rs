@@ -1,7 +1,13 @@
 //! A test bed: a fresh swtpm in a temporary directory, a small recorded boot, keys, a release.
 #![allow(dead_code, reason = "each test file uses its own part of the bed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 pub(crate) mod raw;
+pub(crate) mod tap;
 
 use std::path::PathBuf;
 
