@@ -48,24 +48,26 @@ pub struct ArtifactReader {
 impl Vault {
     /// The vault in `dir`, which is there.
     pub fn new(dir: &Path, appliance: ApplianceId) -> Self {
-        Self { dir: dir.to_owned(), appliance }
+        Self {
+            dir: dir.to_owned(),
+            appliance,
+        }
     }
 
     /// Begins a file under a subject's key.
     ///
     /// # Errors
     /// [`ArtifactError::Key`] if the kernel gives no id.
-    pub fn write(&self, subject: SubjectId, key: &SubjectKey) -> Result<ArtifactWriter, ArtifactError> {
+    pub fn write(
+        &self,
+        subject: SubjectId,
+        key: &SubjectKey,
+    ) -> Result<ArtifactWriter, ArtifactError> {
         Ok(self.write_as(ArtifactId(random()?), subject, key))
     }
 
     /// The same with an id that was made before, for a subject named after its file.
-    pub fn write_as(
-        &self,
-        id: ArtifactId,
-        subject: SubjectId,
-        key: &SubjectKey,
-    ) -> ArtifactWriter {
+    pub fn write_as(&self, id: ArtifactId, subject: SubjectId, key: &SubjectKey) -> ArtifactWriter {
         ArtifactWriter {
             vault: self.clone(),
             chunker: Chunker::new(self.appliance, (key.tenant, subject), id, &key.key),
@@ -96,7 +98,9 @@ impl Vault {
     pub fn names(&self, artifact: &Artifact, key: &SubjectKey) -> Vec<String> {
         let owner = (key.tenant, artifact.subject);
         let chunker = Chunker::new(self.appliance, owner, artifact.id, &key.key);
-        (0..artifact.chunks()).map(|index| chunker.name(index)).collect()
+        (0..artifact.chunks())
+            .map(|index| chunker.name(index))
+            .collect()
     }
 
     /// Removes every file that is not a chunk of a known artifact; gives their number.
@@ -107,7 +111,9 @@ impl Vault {
         let mut swept = 0u64;
         for folder in list(&self.dir)? {
             for file in list(&folder)? {
-                let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+                let name = file
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned());
                 if name.is_some_and(|name| !known.contains(&name)) {
                     std::fs::remove_file(&file).map_err(|source| io(&file, source))?;
                     swept = swept.saturating_add(1);
@@ -165,7 +171,13 @@ impl ArtifactWriter {
 
     fn put(&mut self, chunk: &[u8], last: bool) -> Result<(), ArtifactError> {
         let name = self.chunker.name(self.written);
-        let sealed = self.chunker.seal(Position { index: self.written, last }, chunk)?;
+        let sealed = self.chunker.seal(
+            Position {
+                index: self.written,
+                last,
+            },
+            chunk,
+        )?;
         let (folder, path) = self.vault.place(&name);
         durable::directory(&folder)
             .and_then(|()| durable::put(&folder, &name, &sealed))
@@ -197,7 +209,10 @@ impl ArtifactReader {
         if self.next >= chunks {
             return Ok(None);
         }
-        let at = Position { index: self.next, last: self.next.saturating_add(1) == chunks };
+        let at = Position {
+            index: self.next,
+            last: self.next.saturating_add(1) == chunks,
+        };
         let damaged = |reason| ArtifactError::Damaged {
             artifact: self.artifact.id,
             chunk: at.index.saturating_add(1),
@@ -230,7 +245,10 @@ impl ArtifactReader {
         if self.artifact.size > limit {
             let error = std::io::Error::new(
                 std::io::ErrorKind::FileTooLarge,
-                format!("{} bytes, at most {limit} are read at once", self.artifact.size),
+                format!(
+                    "{} bytes, at most {limit} are read at once",
+                    self.artifact.size
+                ),
             );
             return Err(io(Path::new(&self.artifact.id.to_string()), error));
         }
@@ -243,10 +261,14 @@ impl ArtifactReader {
 }
 
 fn list(dir: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
-    let read = std::fs::read_dir(dir).and_then(|items| items.map(|item| Ok(item?.path())).collect());
+    let read =
+        std::fs::read_dir(dir).and_then(|items| items.map(|item| Ok(item?.path())).collect());
     read.map_err(|source| io(dir, source))
 }
 
 fn io(path: &Path, source: std::io::Error) -> ArtifactError {
-    ArtifactError::Io { path: path.display().to_string(), source }
+    ArtifactError::Io {
+        path: path.display().to_string(),
+        source,
+    }
 }

@@ -67,7 +67,14 @@ impl Log {
             frontier.append(*hash);
         }
         let checkpoint = sign(&origin, &frontier, key);
-        Self { origin, hashes: leaves.hashes, places: leaves.places, frontier, checkpoint, tpm }
+        Self {
+            origin,
+            hashes: leaves.hashes,
+            places: leaves.places,
+            frontier,
+            checkpoint,
+            tpm,
+        }
     }
 
     /// Appends leaves that are durable and signs the head over them.

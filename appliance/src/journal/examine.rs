@@ -41,6 +41,9 @@ pub struct Examined {
     head_file: HeadFile,
     head: Option<Head>,
     segment: u64,
+    /// Number of the segment's first record, and the chain hash before its header.
+    first: u64,
+    before: Chain,
     end: u64,
     length: u64,
     next: u64,
@@ -61,11 +64,7 @@ impl Found {
     ///
     /// # Errors
     /// [`OpenError`]: damage that the journal knows of by itself, another key, or the disk.
-    pub fn read(
-        dir: &Path,
-        kek: &Kek,
-        each: &mut dyn FnMut(Record),
-    ) -> Result<Self, OpenError> {
+    pub fn read(dir: &Path, kek: &Kek, each: &mut dyn FnMut(Record)) -> Result<Self, OpenError> {
         let io = |source| OpenError::io(dir, source);
         durable::sweep(dir).map_err(io)?;
         let segments = segments(dir).map_err(io)?;
@@ -89,6 +88,8 @@ impl Found {
             head_file,
             head,
             segment: 0,
+            first: 0,
+            before: [0; 32],
             end: 0,
             length: 0,
             next: 0,
@@ -111,7 +112,10 @@ impl Examined {
 
     /// A reader of single records.
     pub fn reader(&self) -> Reader {
-        Reader { dir: self.dir.clone(), sealing: self.sealing.clone() }
+        Reader {
+            dir: self.dir.clone(),
+            sealing: self.sealing.clone(),
+        }
     }
 
     /// How many records check.
@@ -129,7 +133,11 @@ impl Examined {
     ///
     /// # Errors
     /// [`OpenError::Damaged`] if one of those is not there.
-    pub fn accept(self, acknowledged: u64, segment_bytes: u64) -> Result<(Journal, u64), OpenError> {
+    pub fn accept(
+        self,
+        acknowledged: u64,
+        segment_bytes: u64,
+    ) -> Result<(Journal, u64), OpenError> {
         if self.next < acknowledged {
             return Err(self.missing(acknowledged));
         }
@@ -139,7 +147,9 @@ impl Examined {
         let mut cut = 0;
         if self.tail.is_some() {
             cut = self.length.saturating_sub(self.end);
-            file.set_len(self.end).and_then(|()| file.sync_all()).map_err(io)?;
+            file.set_len(self.end)
+                .and_then(|()| file.sync_all())
+                .map_err(io)?;
         }
         let journal = Journal {
             dir: self.dir,
@@ -187,8 +197,13 @@ impl Examined {
             before: self.chain,
         };
         if header != expected || Header::check(&bytes, &self.sealing.key).is_err() {
-            return Err(self.damaged(self.next, 0, "the header does not follow on the segment before"));
+            return Err(self.damaged(
+                self.next,
+                0,
+                "the header does not follow on the segment before",
+            ));
         }
+        (self.first, self.before) = (self.next, self.chain);
         let walk = self.walk(&bytes, Header::chain(&bytes), each);
         self.length = bytes.len() as u64;
         self.end = walk.end as u64;
@@ -206,7 +221,12 @@ impl Examined {
 
     fn walk(&self, bytes: &[u8], chain: Chain, each: &mut dyn FnMut(Record)) -> Walk {
         let identity = self.sealing.identity(self.segment);
-        let mut walk = Walk { end: HEADER, next: self.next, chain, fault: None };
+        let mut walk = Walk {
+            end: HEADER,
+            next: self.next,
+            chain,
+            fault: None,
+        };
         let mut group = self.next;
         loop {
             let (raw, length) = match look(bytes.get(walk.end..).unwrap_or_default()) {
@@ -252,7 +272,9 @@ impl Examined {
         if !raw.follows(before) {
             return Err("it was changed: its chain hash does not hold");
         }
-        identity.open(&self.sealing.sealer, raw).map_err(|_| "its seal is broken")
+        identity
+            .open(&self.sealing.sealer, raw)
+            .map_err(|_| "its seal is broken")
     }
 
     /// Whether a record of a later group lies anywhere in `rest`: then the faulty one was durable,
@@ -267,13 +289,15 @@ impl Examined {
             let group = u64::from_be_bytes(take(&mut numbers)?);
             (group > self.next && group <= seq && seq <= limit).then_some(())
         };
-        (1..rest.len()).filter_map(|at| rest.get(at..)).any(|bytes| {
-            plausible(bytes).is_some()
-                && match look(bytes) {
-                    At::Frame(raw, _) => identity.open(&self.sealing.sealer, &raw).is_ok(),
-                    At::End | At::Broken(_) => false,
-                }
-        })
+        (1..rest.len())
+            .filter_map(|at| rest.get(at..))
+            .any(|bytes| {
+                plausible(bytes).is_some()
+                    && match look(bytes) {
+                        At::Frame(raw, _) => identity.open(&self.sealing.sealer, &raw).is_ok(),
+                        At::End | At::Broken(_) => false,
+                    }
+            })
     }
 
     fn against_head(&self) -> Result<(), OpenError> {
@@ -281,7 +305,9 @@ impl Examined {
         if self.next < head.next {
             return Err(self.missing(head.next));
         }
-        if self.next == head.next && self.chain != head.chain {
+        // A segment that was begun and holds no record yet has moved the chain by its header.
+        let fresh = self.next == self.first && self.before == head.chain;
+        if self.next == head.next && self.chain != head.chain && !fresh {
             return Err(self.damaged(
                 self.next.saturating_sub(1),
                 self.end,
@@ -295,19 +321,32 @@ impl Examined {
     fn missing(&self, acknowledged: u64) -> OpenError {
         let reason = self.tail.unwrap_or("it is missing");
         let reason = format!("{reason}; {acknowledged} records were acknowledged");
-        OpenError::Damaged { record: self.next, segment: self.segment, offset: self.end, reason }
+        OpenError::Damaged {
+            record: self.next,
+            segment: self.segment,
+            offset: self.end,
+            reason,
+        }
     }
 
     fn damaged(&self, record: u64, offset: u64, reason: &str) -> OpenError {
-        OpenError::Damaged { record, segment: self.segment, offset, reason: reason.to_owned() }
+        OpenError::Damaged {
+            record,
+            segment: self.segment,
+            offset,
+            reason: reason.to_owned(),
+        }
     }
 }
 
 fn header(bytes: &[u8], segment: u64, record: u64) -> Result<Header, OpenError> {
     Header::parse(bytes).map_err(|fault| match fault {
-        HeaderFault::Damaged(reason) => {
-            OpenError::Damaged { record, segment, offset: 0, reason: reason.to_owned() }
-        }
+        HeaderFault::Damaged(reason) => OpenError::Damaged {
+            record,
+            segment,
+            offset: 0,
+            reason: reason.to_owned(),
+        },
         HeaderFault::OtherKey => OpenError::OtherKey,
     })
 }

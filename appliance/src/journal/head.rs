@@ -48,10 +48,21 @@ impl HeadFile {
         if !path.exists() {
             durable::put(dir, NAME, &[0; 1024])?;
         }
-        let file = OpenOptions::new().read(true).write(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)?;
         let best = read(&file, &key);
         let generation = best.map_or(0, |(generation, _)| generation);
-        Ok((Self { file, key, generation }, best.map(|(_, head)| head)))
+        Ok((
+            Self {
+                file,
+                key,
+                generation,
+            },
+            best.map(|(_, head)| head),
+        ))
     }
 
     /// Says what is durable now, to be written out when the kernel likes.
@@ -90,9 +101,15 @@ fn read(file: &File, key: &Key) -> Option<(u64, Head)> {
         let magic: [u8; 16] = take(&mut rest)?;
         let generation = u64::from_be_bytes(take(&mut rest)?);
         let next = u64::from_be_bytes(take(&mut rest)?);
-        let head = Head { next, chain: take(&mut rest)? };
+        let head = Head {
+            next,
+            chain: take(&mut rest)?,
+        };
         (magic == *MAGIC && mac_holds(key, DOMAIN, body, check)).then_some((generation, head))
     };
     let slots = [slot(0), slot(1)];
-    slots.into_iter().flatten().max_by_key(|(generation, _)| *generation)
+    slots
+        .into_iter()
+        .flatten()
+        .max_by_key(|(generation, _)| *generation)
 }

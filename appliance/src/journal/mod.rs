@@ -90,7 +90,10 @@ impl OpenError {
     }
 
     fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io { path: path.display().to_string(), source }
+        Self::Io {
+            path: path.display().to_string(),
+            source,
+        }
     }
 }
 
@@ -123,11 +126,19 @@ impl Sealing {
     fn new(appliance: ApplianceId, kek: &Kek) -> Self {
         let key = kek.journal(appliance, EPOCH);
         let sealer = Sealer::new(&key);
-        Self { appliance, key, sealer }
+        Self {
+            appliance,
+            key,
+            sealer,
+        }
     }
 
     fn identity(&self, segment: u64) -> Identity {
-        Identity { appliance: self.appliance, segment, epoch: EPOCH }
+        Identity {
+            appliance: self.appliance,
+            segment,
+            epoch: EPOCH,
+        }
     }
 }
 
@@ -183,7 +194,10 @@ impl Journal {
 
     /// A reader of single records.
     pub fn reader(&self) -> Reader {
-        Reader { dir: self.dir.clone(), sealing: self.sealing.clone() }
+        Reader {
+            dir: self.dir.clone(),
+            sealing: self.sealing.clone(),
+        }
     }
 
     /// Makes a group of records durable with one sync; gives their places in order.
@@ -214,7 +228,10 @@ impl Journal {
         self.next = self.next.saturating_add(records.len() as u64);
         self.chain = chain;
         // The head may lag: a group is durable without it, and the next one brings it up.
-        let _ = self.head.write(Head { next: self.next, chain });
+        let _ = self.head.write(Head {
+            next: self.next,
+            chain,
+        });
         Ok(places)
     }
 
@@ -223,7 +240,10 @@ impl Journal {
     /// # Errors
     /// The file system's.
     pub fn close(mut self) -> io::Result<()> {
-        self.head.write(Head { next: self.next, chain: self.chain })?;
+        self.head.write(Head {
+            next: self.next,
+            chain: self.chain,
+        })?;
         self.head.sync()
     }
 
@@ -259,7 +279,10 @@ impl Journal {
 
     /// Cuts away what a failed write left.
     fn cut_back(&mut self, error: io::Error) -> AppendError {
-        let cut = self.file.set_len(self.end).and_then(|()| self.file.sync_data());
+        let cut = self
+            .file
+            .set_len(self.end)
+            .and_then(|()| self.file.sync_data());
         match cut {
             Ok(()) => AppendError::NotWritten(error),
             Err(cut) => self.fail(&cut),
@@ -330,7 +353,13 @@ fn begin_segment(
     first: u64,
     before: Chain,
 ) -> io::Result<(File, Chain)> {
-    let header = Header { segment, appliance: sealing.appliance, epoch: EPOCH, first, before };
+    let header = Header {
+        segment,
+        appliance: sealing.appliance,
+        epoch: EPOCH,
+        first,
+        before,
+    };
     let bytes = header.to_bytes(&sealing.key);
     durable::put(dir, &name(segment), &bytes)?;
     Ok((open_segment(dir, segment)?, Header::chain(&bytes)))

@@ -74,9 +74,9 @@ impl Header {
     /// # Errors
     /// [`HeaderFault::Damaged`].
     pub fn parse(bytes: &[u8]) -> Result<Self, HeaderFault> {
-        let header = bytes
-            .first_chunk::<HEADER>()
-            .ok_or(HeaderFault::Damaged("the segment is shorter than its header"))?;
+        let header = bytes.first_chunk::<HEADER>().ok_or(HeaderFault::Damaged(
+            "the segment is shorter than its header",
+        ))?;
         let (body, hashed) = header.split_at(HEADER - CHAIN);
         if hash(&[HEADER_DOMAIN, body]) != hashed {
             return Err(HeaderFault::Damaged("the segment's header was changed"));
@@ -114,7 +114,9 @@ impl Header {
 
     /// The header hash in a header's bytes: the chain hash before its first record.
     pub fn chain(bytes: &[u8]) -> Chain {
-        let hash = bytes.get(HEADER - CHAIN..HEADER).and_then(|hash| hash.try_into().ok());
+        let hash = bytes
+            .get(HEADER - CHAIN..HEADER)
+            .and_then(|hash| hash.try_into().ok());
         hash.unwrap_or([0; CHAIN])
     }
 }
@@ -234,7 +236,14 @@ fn frame(bytes: &[u8], length: usize) -> Option<At<'_>> {
     let seq = u64::from_be_bytes(take(&mut rest)?);
     let group = u64::from_be_bytes(take(&mut rest)?);
     let nonce = rest.first_chunk::<NONCE>()?;
-    let raw = RawFrame { seq, group, nonce, sealed, linked, chain };
+    let raw = RawFrame {
+        seq,
+        group,
+        nonce,
+        sealed,
+        linked,
+        chain,
+    };
     Some(At::Frame(raw, linked.len().checked_add(CHAIN)?))
 }
 

@@ -27,12 +27,22 @@ impl Kek {
 
     /// Seals journal records, and authenticates headers and head.
     pub fn journal(&self, appliance: ApplianceId, epoch: u32) -> Key {
-        derive(&self.0, &appliance.0, b"casemate/journal/1", &epoch.to_be_bytes())
+        derive(
+            &self.0,
+            &appliance.0,
+            b"casemate/journal/1",
+            &epoch.to_be_bytes(),
+        )
     }
 
     /// Seals rows of the index.
     pub fn index(&self, appliance: ApplianceId, epoch: u32) -> Key {
-        derive(&self.0, &appliance.0, b"casemate/index/1", &epoch.to_be_bytes())
+        derive(
+            &self.0,
+            &appliance.0,
+            b"casemate/index/1",
+            &epoch.to_be_bytes(),
+        )
     }
 
     /// Hashes names into keys of the index.
@@ -42,7 +52,12 @@ impl Kek {
 
     /// Wraps tenant keys and the audit signing key.
     pub fn wrap(&self, appliance: ApplianceId, epoch: u32) -> Key {
-        derive(&self.0, &appliance.0, b"casemate/wrap/1", &epoch.to_be_bytes())
+        derive(
+            &self.0,
+            &appliance.0,
+            b"casemate/wrap/1",
+            &epoch.to_be_bytes(),
+        )
     }
 }
 

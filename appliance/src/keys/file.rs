@@ -108,7 +108,10 @@ pub fn read(dir: &Path, name: &str) -> Result<Option<Wrapped>, KeyError> {
     if !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0) {
         return erase(dir, name).map(|()| None);
     }
-    let damaged = |reason| KeyError::Damaged { name: name.to_owned(), reason };
+    let damaged = |reason| KeyError::Damaged {
+        name: name.to_owned(),
+        reason,
+    };
     let (head, rest) = bytes
         .split_first_chunk::<HEAD>()
         .ok_or_else(|| damaged("it is too short"))?;
@@ -121,7 +124,9 @@ pub fn read(dir: &Path, name: &str) -> Result<Option<Wrapped>, KeyError> {
     if magic != MAGIC || numbers != expected {
         return Err(damaged("its format, algorithm or epoch is unknown"));
     }
-    let (kind, tenant) = rest.split_first().ok_or_else(|| damaged("it is too short"))?;
+    let (kind, tenant) = rest
+        .split_first()
+        .ok_or_else(|| damaged("it is too short"))?;
     let kind = Kind::from_number(*kind).ok_or_else(|| damaged("its kind is unknown"))?;
     let tenant = tenant.try_into().map_err(|_| damaged("it is too short"))?;
     Ok(Some(Wrapped {
@@ -139,13 +144,21 @@ impl Wrapped {
     ///
     /// # Errors
     /// [`KeyError::Damaged`] if the file or its name was changed, or `wrapper` is another key.
-    pub fn open(&self, appliance: ApplianceId, wrapper: &Sealer) -> Result<(SubjectId, Key), KeyError> {
+    pub fn open(
+        &self,
+        appliance: ApplianceId,
+        wrapper: &Sealer,
+    ) -> Result<(SubjectId, Key), KeyError> {
         let damaged = || KeyError::Damaged {
             name: self.name.clone(),
             reason: "it does not open",
         };
         let plain = wrapper
-            .open(&self.nonce, &aad(&self.head, appliance, &self.name), &self.sealed)
+            .open(
+                &self.nonce,
+                &aad(&self.head, appliance, &self.name),
+                &self.sealed,
+            )
             .map_err(|_| damaged())?;
         let plain = Zeroizing::new(plain);
         let (subject, key) = plain.split_first_chunk::<16>().ok_or_else(damaged)?;
@@ -166,13 +179,18 @@ pub fn erase(dir: &Path, name: &str) -> Result<(), KeyError> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(4096).min(4096);
+        let length = usize::try_from(file.metadata()?.len())
+            .unwrap_or(4096)
+            .min(4096);
         file.write_all(&vec![0; length])?;
         file.sync_all()?;
         std::fs::remove_file(&path)?;
         durable::sync_directory(dir)
     };
-    erased().map_err(|source| KeyError::Io { path: path.display().to_string(), source })
+    erased().map_err(|source| KeyError::Io {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 fn aad(head: &[u8], appliance: ApplianceId, name: &str) -> Vec<u8> {

@@ -50,7 +50,14 @@ impl Keyring {
             signing: SigningKey::from_bytes(seed.bytes()),
         };
         let system = (TenantId::SYSTEM, SubjectId::SYSTEM);
-        file::write(dir, appliance, &ring.wrapper, Kind::AuditSigning, system, &seed)?;
+        file::write(
+            dir,
+            appliance,
+            &ring.wrapper,
+            Kind::AuditSigning,
+            system,
+            &seed,
+        )?;
         ring.create_subject(TenantId::SYSTEM, SubjectId::SYSTEM)?;
         Ok(ring)
     }
@@ -88,14 +95,31 @@ impl Keyring {
                 reason: "the key of its tenant is missing",
             })?;
             let (subject, key) = wrapped.open(appliance, outer)?;
-            subjects.insert(subject, SubjectKey { tenant, key, name: wrapped.name });
+            subjects.insert(
+                subject,
+                SubjectKey {
+                    tenant,
+                    key,
+                    name: wrapped.name,
+                },
+            );
         }
-        let missing = |reason| KeyError::Damaged { name: "(none)".to_owned(), reason };
+        let missing = |reason| KeyError::Damaged {
+            name: "(none)".to_owned(),
+            reason,
+        };
         let signing = signing.ok_or_else(|| missing("the audit signing key is missing"))?;
         if !subjects.contains_key(&SubjectId::SYSTEM) {
             return Err(missing("the appliance's own key is missing"));
         }
-        Ok(Self { dir: dir.to_owned(), appliance, wrapper, tenants, subjects, signing })
+        Ok(Self {
+            dir: dir.to_owned(),
+            appliance,
+            wrapper,
+            tenants,
+            subjects,
+            signing,
+        })
     }
 
     /// The key that signs checkpoints and manifests.
@@ -119,7 +143,14 @@ impl Keyring {
         if !self.tenants.contains_key(&tenant) {
             let key = Key::random()?;
             let owner = (tenant, SubjectId::SYSTEM);
-            file::write(&self.dir, self.appliance, &self.wrapper, Kind::Tenant, owner, &key)?;
+            file::write(
+                &self.dir,
+                self.appliance,
+                &self.wrapper,
+                Kind::Tenant,
+                owner,
+                &key,
+            )?;
             self.tenants.insert(tenant, Sealer::new(&key));
         }
         let Some(outer) = self.tenants.get(&tenant) else {
@@ -128,7 +159,8 @@ impl Keyring {
         let key = Key::random()?;
         let owner = (tenant, subject);
         let name = file::write(&self.dir, self.appliance, outer, Kind::Subject, owner, &key)?;
-        self.subjects.insert(subject, SubjectKey { tenant, key, name });
+        self.subjects
+            .insert(subject, SubjectKey { tenant, key, name });
         Ok(())
     }
 
@@ -148,15 +180,20 @@ impl Keyring {
 }
 
 fn names(dir: &Path) -> Result<Vec<String>, KeyError> {
-    let io = |source| KeyError::Io { path: dir.display().to_string(), source };
+    let io = |source| KeyError::Io {
+        path: dir.display().to_string(),
+        source,
+    };
     durable::sweep(dir).map_err(io)?;
     let mut names = Vec::new();
     for item in std::fs::read_dir(dir).map_err(io)? {
         let name = item.map_err(io)?.file_name();
-        let name = OsStr::to_str(&name).map(str::to_owned).ok_or_else(|| KeyError::Damaged {
-            name: name.to_string_lossy().into_owned(),
-            reason: "its name is not one of ours",
-        })?;
+        let name = OsStr::to_str(&name)
+            .map(str::to_owned)
+            .ok_or_else(|| KeyError::Damaged {
+                name: name.to_string_lossy().into_owned(),
+                reason: "its name is not one of ours",
+            })?;
         names.push(name);
     }
     Ok(names)

@@ -47,7 +47,12 @@ impl Sealer {
     ///
     /// # Errors
     /// [`KeyError::Sealed`] for anything else.
-    pub fn open(&self, nonce: &[u8; NONCE], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, KeyError> {
+    pub fn open(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
         self.0
             .decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad })
             .map_err(|_| KeyError::Sealed)

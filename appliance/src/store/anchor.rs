@@ -52,7 +52,11 @@ impl AnchorError {
 
 impl Anchor {
     pub(super) fn new(witness: Box<dyn Witness>, journaled: u64, last: Option<Anchored>) -> Self {
-        Self { witness, journaled, last }
+        Self {
+            witness,
+            journaled,
+            last,
+        }
     }
 
     pub(super) fn last(&self) -> Option<Anchored> {
@@ -88,7 +92,10 @@ pub(super) fn anchor(store: &Store, anchor: &mut Anchor) -> Result<Anchored, Anc
         tpm = witness.advance()?;
     }
     if tpm != anchor.journaled {
-        return Err(AnchorError::Moved { journal: anchor.journaled, tpm });
+        return Err(AnchorError::Moved {
+            journal: anchor.journaled,
+            tpm,
+        });
     }
     // 2. The TPM signs the head as it stands.
     let clock = witness.clock()?;
@@ -118,7 +125,10 @@ pub(super) fn anchor(store: &Store, anchor: &mut Anchor) -> Result<Anchored, Anc
     // 4. ... before the counter has it.
     let tpm = witness.advance()?;
     if tpm != counter {
-        return Err(AnchorError::Moved { journal: counter, tpm });
+        return Err(AnchorError::Moved {
+            journal: counter,
+            tpm,
+        });
     }
     Ok(anchored)
 }

@@ -22,7 +22,11 @@ pub(super) struct Batch<'r> {
 
 impl<'r> Batch<'r> {
     pub(super) fn new(rows: &'r Rows) -> Self {
-        Self { rows, changes: Changes::new(), position: rows.position() }
+        Self {
+            rows,
+            changes: Changes::new(),
+            position: rows.position(),
+        }
     }
 
     /// The changes, and the position after them.
@@ -55,9 +59,19 @@ impl<'r> Batch<'r> {
                     by: by.clone(),
                     added: stamp,
                 };
-                self.put(self.rows.key(Table::Workflow, name.as_bytes()), stamp, tenant, &row);
+                self.put(
+                    self.rows.key(Table::Workflow, name.as_bytes()),
+                    stamp,
+                    tenant,
+                    &row,
+                );
             }
-            Entry::InputStored { artifact, name, media, .. } => {
+            Entry::InputStored {
+                artifact,
+                name,
+                media,
+                ..
+            } => {
                 let row = ArtifactRow {
                     artifact: *artifact,
                     tenant,
@@ -68,9 +82,18 @@ impl<'r> Batch<'r> {
                     media: media.clone(),
                     stored: stamp,
                 };
-                self.put(self.rows.key(Table::Artifact, &artifact.id.0), stamp, tenant, &row);
+                self.put(
+                    self.rows.key(Table::Artifact, &artifact.id.0),
+                    stamp,
+                    tenant,
+                    &row,
+                );
             }
-            Entry::JobAccepted { spec, inputs, bundle } => {
+            Entry::JobAccepted {
+                spec,
+                inputs,
+                bundle,
+            } => {
                 let mut job = JobRow {
                     spec: spec.clone(),
                     inputs: inputs.clone(),
@@ -93,11 +116,19 @@ impl<'r> Batch<'r> {
                 self.put_job(stamp, tenant, &job);
             }
             Entry::JobChanged { job, change } => self.change(stamp, tenant, *job, change)?,
-            Entry::ManifestIssued { job, manifest, root } => {
+            Entry::ManifestIssued {
+                job,
+                manifest,
+                root,
+            } => {
                 self.manifest(stamp, tenant, *job, (*manifest, *root))?;
             }
             Entry::HaltSet { halted, by } => {
-                let row = HaltRow { halted: *halted, by: by.clone(), stamp };
+                let row = HaltRow {
+                    halted: *halted,
+                    by: by.clone(),
+                    stamp,
+                };
                 self.put(self.rows.key(Table::Halt, &[]), stamp, tenant, &row);
             }
             Entry::KeyErased { subject, .. } => self.forget(*subject)?,
@@ -137,7 +168,11 @@ impl<'r> Batch<'r> {
                 job.last_number = *number;
                 self.reported(stamp, tenant, &mut job, event);
             }
-            Change::Stored { number, file, attempt } => {
+            Change::Stored {
+                number,
+                file,
+                attempt,
+            } => {
                 job.state = State::Running;
                 job.last_number = *number;
                 self.stored(stamp, tenant, &mut job, *attempt, file)?;
@@ -178,7 +213,9 @@ impl<'r> Batch<'r> {
                     text: text.clone(),
                     stamp,
                 };
-                let key = self.rows.list_key(Table::Finding, &job.spec.job.0, stamp.entry);
+                let key = self
+                    .rows
+                    .list_key(Table::Finding, &job.spec.job.0, stamp.entry);
                 self.put(key, stamp, tenant, &row);
             }
             Event::Phase { .. }
@@ -208,7 +245,12 @@ impl<'r> Batch<'r> {
             media: file.media.clone(),
             stored: stamp,
         };
-        self.put(self.rows.key(Table::Artifact, &file.artifact.id.0), stamp, tenant, &row);
+        self.put(
+            self.rows.key(Table::Artifact, &file.artifact.id.0),
+            stamp,
+            tenant,
+            &row,
+        );
         let key = self.rows.list_key(Table::JobArtifact, &id.0, stamp.entry);
         self.put(key, stamp, tenant, &file.artifact.id);
         Ok(())
@@ -246,17 +288,16 @@ impl<'r> Batch<'r> {
             media: "application/cbor".to_owned(),
             stored: stamp,
         };
-        self.put(self.rows.key(Table::Artifact, &artifact.id.0), stamp, tenant, &row);
+        self.put(
+            self.rows.key(Table::Artifact, &artifact.id.0),
+            stamp,
+            tenant,
+            &row,
+        );
         Ok(())
     }
 
-    fn event(
-        &mut self,
-        stamp: Stamp,
-        tenant: TenantId,
-        job: &mut JobRow,
-        change: Option<&Change>,
-    ) {
+    fn event(&mut self, stamp: Stamp, tenant: TenantId, job: &mut JobRow, change: Option<&Change>) {
         job.events = job.events.saturating_add(1);
         let row = EventRow {
             number: job.events,
@@ -264,7 +305,9 @@ impl<'r> Batch<'r> {
             stamp,
             change: change.cloned(),
         };
-        let key = self.rows.list_key(Table::Event, &job.spec.job.0, job.events);
+        let key = self
+            .rows
+            .list_key(Table::Event, &job.spec.job.0, job.events);
         self.put(key, stamp, tenant, &row);
     }
 
@@ -272,12 +315,14 @@ impl<'r> Batch<'r> {
     fn forget(&mut self, subject: SubjectId) -> Result<(), IndexError> {
         let job = JobId(subject.0);
         for id in self.list::<ArtifactId>(Table::JobArtifact, &job.0)? {
-            self.changes.insert(self.rows.key(Table::Artifact, &id.0), None);
+            self.changes
+                .insert(self.rows.key(Table::Artifact, &id.0), None);
         }
         if let Some(row) = self.get::<JobRow>(&self.rows.key(Table::Job, &job.0))?
             && let Some((manifest, _)) = row.manifest
         {
-            self.changes.insert(self.rows.key(Table::Artifact, &manifest.id.0), None);
+            self.changes
+                .insert(self.rows.key(Table::Artifact, &manifest.id.0), None);
         }
         for table in [Table::Event, Table::Finding, Table::JobArtifact] {
             for key in self.list_keys(table, &job.0)? {
@@ -285,16 +330,26 @@ impl<'r> Batch<'r> {
             }
         }
         self.changes.insert(self.rows.key(Table::Job, &job.0), None);
-        self.changes.insert(self.rows.key(Table::Artifact, &subject.0), None);
+        self.changes
+            .insert(self.rows.key(Table::Artifact, &subject.0), None);
         Ok(())
     }
 
     fn put_job(&mut self, stamp: Stamp, tenant: TenantId, job: &JobRow) {
-        self.put(self.rows.key(Table::Job, &job.spec.job.0), stamp, tenant, job);
+        self.put(
+            self.rows.key(Table::Job, &job.spec.job.0),
+            stamp,
+            tenant,
+            job,
+        );
     }
 
     fn put<T: Encode<()>>(&mut self, key: RowKey, stamp: Stamp, tenant: TenantId, value: &T) {
-        let row = Row { version: stamp.entry, tenant, plain: codec::encode(value) };
+        let row = Row {
+            version: stamp.entry,
+            tenant,
+            plain: codec::encode(value),
+        };
         self.changes.insert(key, Some(row));
     }
 

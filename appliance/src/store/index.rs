@@ -54,7 +54,11 @@ impl IndexError {
             Self::Io { source, .. } => code::of_io(source),
             Self::Sled(sled::Error::Io(source)) => {
                 let code = code::of_io(source);
-                if *code == code::STATE_FULL { code } else { &code::INDEX_FAILED }
+                if *code == code::STATE_FULL {
+                    code
+                } else {
+                    &code::INDEX_FAILED
+                }
             }
             _ => &code::INDEX_FAILED,
         }
@@ -81,8 +85,12 @@ impl Index {
             Ok(rows) => (rows, None),
             Err(reason) => (fresh(dir, appliance, kek)?, Some(reason.to_string())),
         };
-        let index =
-            Self { dir: dir.to_owned(), appliance, kek: kek.clone(), rows: RwLock::new(Ok(rows)) };
+        let index = Self {
+            dir: dir.to_owned(),
+            appliance,
+            kek: kek.clone(),
+            rows: RwLock::new(Ok(rows)),
+        };
         Ok((index, thrown_away))
     }
 
@@ -99,7 +107,8 @@ impl Index {
     /// # Errors
     /// [`IndexError`].
     pub fn workflows(&self) -> Result<Vec<WorkflowRow>, IndexError> {
-        let mut all: Vec<WorkflowRow> = self.with(|rows| decode_all(rows.table(Table::Workflow)?))?;
+        let mut all: Vec<WorkflowRow> =
+            self.with(|rows| decode_all(rows.table(Table::Workflow)?))?;
         all.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(all)
     }
@@ -134,7 +143,12 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`].
-    pub fn events(&self, job: JobId, after: u64, limit: usize) -> Result<Vec<EventRow>, IndexError> {
+    pub fn events(
+        &self,
+        job: JobId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<EventRow>, IndexError> {
         self.some(Table::Event, &job.0, after.saturating_add(1), limit)
     }
 
@@ -169,7 +183,8 @@ impl Index {
     /// # Errors
     /// [`IndexError`].
     pub fn artifacts(&self) -> Result<Vec<ArtifactRow>, IndexError> {
-        let mut all: Vec<ArtifactRow> = self.with(|rows| decode_all(rows.table(Table::Artifact)?))?;
+        let mut all: Vec<ArtifactRow> =
+            self.with(|rows| decode_all(rows.table(Table::Artifact)?))?;
         all.sort_by_key(|row| row.stored.entry);
         Ok(all)
     }
@@ -182,13 +197,13 @@ impl Index {
         self.one(Table::Halt, &[])
     }
 
-    /// A digest over position and plain content: two indexes that answer alike have the same.
+    /// A digest over the plain content: two indexes that answer alike have the same.
     ///
     /// # Errors
     /// [`IndexError`].
     pub fn content_digest(&self) -> Result<Digest, IndexError> {
         self.with(|rows| {
-            let mut bytes = codec::encode(&rows.position());
+            let mut bytes = Vec::new();
             for (key, row) in rows.all()? {
                 bytes.extend(codec::encode(&(key, row.version, row.tenant, row.plain)));
             }
@@ -213,7 +228,9 @@ impl Index {
         fill: impl FnOnce(&mut Batch<'_>) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         let mut guard = self.rows.write().unwrap_or_else(PoisonError::into_inner);
-        let rows = guard.as_mut().map_err(|reason| IndexError::Broken(reason.clone()))?;
+        let rows = guard
+            .as_mut()
+            .map_err(|reason| IndexError::Broken(reason.clone()))?;
         let done = extend(rows, fill);
         if let Err(error) = &done {
             *guard = Err(error.to_string());
@@ -223,7 +240,10 @@ impl Index {
 
     /// Whether it must be mended before the next commit.
     pub(super) fn is_broken(&self) -> bool {
-        self.rows.read().unwrap_or_else(PoisonError::into_inner).is_err()
+        self.rows
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_err()
     }
 
     /// Throws the index away; it is then empty and in use.
@@ -250,7 +270,12 @@ impl Index {
     where
         T: for<'b> Decode<'b, ()> + Encode<()>,
     {
-        self.with(|rows| rows.get(&rows.key(table, name))?.as_ref().map(decode).transpose())
+        self.with(|rows| {
+            rows.get(&rows.key(table, name))?
+                .as_ref()
+                .map(decode)
+                .transpose()
+        })
     }
 
     fn some<T>(
@@ -289,7 +314,10 @@ fn extend(
 fn fresh(dir: &Path, appliance: ApplianceId, kek: &Kek) -> Result<Rows, IndexError> {
     match std::fs::remove_dir_all(dir) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            return Err(IndexError::Io { path: dir.display().to_string(), source });
+            return Err(IndexError::Io {
+                path: dir.display().to_string(),
+                source,
+            });
         }
         _ => {}
     }

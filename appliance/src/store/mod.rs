@@ -267,10 +267,27 @@ impl ReadError {
     }
 }
 
-/// The open state. Clones share it.
+/// The open state. Clones share it; when the last is dropped the writer ends and the state is let
+/// go, but only [`Store::close`] records that.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    _end: Arc<End>,
+}
+
+/// Ends the writer, which shares the state and would keep it for ever.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        lock(&self.0.queue).take();
+        if let Some(writer) = lock(&self.0.writer).take()
+            && writer.thread().id() != std::thread::current().id()
+        {
+            // What it could not make durable was not acknowledged; the next start reads it back.
+            let _ = writer.join();
+        }
+    }
 }
 
 /// What the callers and the writer thread share.
@@ -337,7 +354,8 @@ impl Store {
         }
         keyring.create_subject(tenant, subject)?;
         drop(keyring);
-        self.commit(Entry::KeyCreated { tenant, subject }).map(|_| ())
+        self.commit(Entry::KeyCreated { tenant, subject })
+            .map(|_| ())
     }
 
     /// Destroys a subject's key: its entries and files cannot be read any more, and it leaves the
@@ -349,7 +367,10 @@ impl Store {
         if subject == SubjectId::SYSTEM {
             return Err(KeyError::System.into());
         }
-        let committed = self.commit(Entry::KeyErased { subject, by: by.to_owned() })?;
+        let committed = self.commit(Entry::KeyErased {
+            subject,
+            by: by.to_owned(),
+        })?;
         write(&self.shared.keyring).erase(subject)?;
         Ok(committed)
     }
@@ -396,7 +417,11 @@ impl Store {
     ///
     /// # Errors
     /// [`ArtifactError`].
-    pub fn put_artifact(&self, subject: SubjectId, bytes: &[u8]) -> Result<Artifact, ArtifactError> {
+    pub fn put_artifact(
+        &self,
+        subject: SubjectId,
+        bytes: &[u8],
+    ) -> Result<Artifact, ArtifactError> {
         let mut writer = self.artifact_writer(subject)?;
         writer.write(bytes)?;
         writer.finish()
@@ -407,7 +432,10 @@ impl Store {
     /// # Errors
     /// [`ArtifactError::Key`] if its subject's key was erased.
     pub fn artifact_reader(&self, artifact: Artifact) -> Result<ArtifactReader, ArtifactError> {
-        Ok(self.shared.vault.read(artifact, &self.key(artifact.subject)?))
+        Ok(self
+            .shared
+            .vault
+            .read(artifact, &self.key(artifact.subject)?))
     }
 
     /// The signed bytes of a job's manifest, for evidence.
@@ -471,8 +499,9 @@ impl Store {
     /// [`ReadError`] names the entry.
     pub fn export(&self) -> Result<Vec<u8>, ReadError> {
         let signed = self.checkpoint();
-        let leaves: Result<Vec<Vec<u8>>, ReadError> =
-            (0..signed.checkpoint.size).map(|number| self.shared.leaf_bytes(number)).collect();
+        let leaves: Result<Vec<Vec<u8>>, ReadError> = (0..signed.checkpoint.size)
+            .map(|number| self.shared.leaf_bytes(number))
+            .collect();
         let leaves = leaves?;
         Ok(export::write(
             &signed.checkpoint.origin,
@@ -514,7 +543,10 @@ impl Store {
 
     fn key(&self, subject: SubjectId) -> Result<SubjectKey, KeyError> {
         let keyring = read(&self.shared.keyring);
-        keyring.subject(subject).cloned().ok_or(KeyError::NoSubject(subject))
+        keyring
+            .subject(subject)
+            .cloned()
+            .ok_or(KeyError::NoSubject(subject))
     }
 
     fn anchor_state(&self) -> MutexGuard<'_, anchor::Anchor> {
@@ -524,13 +556,17 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("appliance", &self.shared.appliance).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("appliance", &self.shared.appliance)
+            .finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for Setup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Setup").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Setup")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ use super::lock::Lock;
 use super::row::Stamp;
 use super::sealed::{self, EntryError};
 use super::{
-    Anchored, OpenError, ReadError, Recorded, Report, Setup, Shared, SignedCheckpoint, Store,
+    Anchored, End, OpenError, ReadError, Recorded, Report, Setup, Shared, SignedCheckpoint, Store,
     durable, read, writer,
 };
 use crate::artifact::Vault;
@@ -60,7 +60,9 @@ pub(super) fn open(setup: Setup) -> Result<(Store, Report), OpenError> {
     let mut setup = setup;
     // 2. The journal, read and not changed.
     let mut seen = Seen::default();
-    let found = Found::read(&dir.join("journal"), &setup.kek, &mut |record| seen.take(&record))?;
+    let found = Found::read(&dir.join("journal"), &setup.kek, &mut |record| {
+        seen.take(&record)
+    })?;
     let opened = match found {
         Found::Nothing => begin(&mut setup, None)?,
         Found::Journal(examined) if examined.next() == 0 && !examined.has_head() => {
@@ -98,7 +100,15 @@ fn begin(setup: &mut Setup, cut_off: Option<Examined>) -> Result<Opened, OpenErr
         swept: 0,
         entries: 0,
     };
-    Ok(Opened { journal, keyring, index, seen: Seen::default(), counter, last: None, report })
+    Ok(Opened {
+        journal,
+        keyring,
+        index,
+        seen: Seen::default(),
+        counter,
+        last: None,
+        report,
+    })
 }
 
 /// Takes up a state that is there.
@@ -108,7 +118,10 @@ fn take_up(setup: &mut Setup, examined: Examined, seen: Seen) -> Result<Opened, 
     let mut keyring = Keyring::open(&setup.dir.join("keys"), appliance, &setup.kek)?;
     let reader = examined.reader();
     let recorded = |number: u64, keyring: &Keyring| {
-        let place = seen.leaves.place(number).ok_or(ReadError::Unknown(number))?;
+        let place = seen
+            .leaves
+            .place(number)
+            .ok_or(ReadError::Unknown(number))?;
         recorded(appliance, keyring, &reader, number, place)
     };
     // 4. An old copy, or another TPM, before anything is cut, rebuilt or said.
@@ -143,13 +156,34 @@ fn take_up(setup: &mut Setup, examined: Examined, seen: Seen) -> Result<Opened, 
         swept: 0,
         entries: seen.leaves.count(),
     };
-    Ok(Opened { journal, keyring, index, seen, counter, last, report })
+    Ok(Opened {
+        journal,
+        keyring,
+        index,
+        seen,
+        counter,
+        last,
+        report,
+    })
 }
 
 /// Starts the writer, brings the index up to date and records the opening.
 fn start(setup: Setup, lock: Lock, opened: Opened) -> Result<(Store, Report), OpenError> {
-    let Opened { journal, keyring, index, seen, counter, last, mut report } = opened;
-    let Setup { dir, mut witness, clocks, .. } = setup;
+    let Opened {
+        journal,
+        keyring,
+        index,
+        seen,
+        counter,
+        last,
+        mut report,
+    } = opened;
+    let Setup {
+        dir,
+        mut witness,
+        clocks,
+        ..
+    } = setup;
     let appliance = journal.appliance();
     let origin = origin(appliance).ok_or(ReadError::Unknown(0))?;
     let tpm = witness.clock()?;
@@ -170,17 +204,29 @@ fn start(setup: Setup, lock: Lock, opened: Opened) -> Result<(Store, Report), Op
         _lock: lock,
     });
     shared.replay()?;
-    let thread = std::thread::Builder::new().name("journal".to_owned()).spawn({
-        let shared = Arc::clone(&shared);
-        move || writer::run(&shared, journal, &receiver)
-    });
+    let thread = std::thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn({
+            let shared = Arc::clone(&shared);
+            move || writer::run(&shared, journal, &receiver)
+        });
     let thread = thread.map_err(|source| io(&dir, source))?;
     super::lock(&shared.writer).replace(thread);
-    let store = Store { shared };
+    let store = Store {
+        _end: Arc::new(End(Arc::clone(&shared))),
+        shared,
+    };
     if report.created {
-        store.commit(Entry::StateCreated { appliance: appliance.0, audit_key, counter })?;
+        store.commit(Entry::StateCreated {
+            appliance: appliance.0,
+            audit_key,
+            counter,
+        })?;
     } else {
-        store.commit(Entry::Opened { clean: report.clean, cut: report.cut })?;
+        store.commit(Entry::Opened {
+            clean: report.clean,
+            cut: report.cut,
+        })?;
     }
     report.swept = store.sweep()?;
     report.entries = store.checkpoint().checkpoint.size;
@@ -211,7 +257,9 @@ impl Seen {
 impl Shared {
     /// A leaf's bytes, if they are still those whose hash is in the tree.
     pub(super) fn leaf_bytes(&self, number: u64) -> Result<Vec<u8>, ReadError> {
-        let (hash, place) = read(&self.log).leaf(number).ok_or(ReadError::Unknown(number))?;
+        let (hash, place) = read(&self.log)
+            .leaf(number)
+            .ok_or(ReadError::Unknown(number))?;
         let bytes = self.reader.read(number, place)?;
         if merkle::leaf_hash(&bytes) != hash {
             return Err(ReadError::Leaf(number));
@@ -239,7 +287,8 @@ impl Shared {
         let mut from = self.index.position()?;
         while from < size {
             let to = from.saturating_add(REPLAY).min(size);
-            self.index.extend(|batch| self.replay_some(batch, from, to))?;
+            self.index
+                .extend(|batch| self.replay_some(batch, from, to))?;
             from = to;
         }
         Ok(())
@@ -247,11 +296,15 @@ impl Shared {
 
     fn replay_some(&self, batch: &mut Batch<'_>, from: u64, to: u64) -> Result<(), IndexError> {
         for number in from..to {
-            let recorded =
-                self.read(number).map_err(|error| IndexError::Journal(error.to_string()))?;
+            let recorded = self
+                .read(number)
+                .map_err(|error| IndexError::Journal(error.to_string()))?;
             match recorded.entry {
                 Some(entry) => {
-                    let stamp = Stamp { entry: number, wall_ms: recorded.leaf.wall_ms };
+                    let stamp = Stamp {
+                        entry: number,
+                        wall_ms: recorded.leaf.wall_ms,
+                    };
                     let tenant = casemate_protocol::id::TenantId(recorded.leaf.tenant);
                     batch.apply(stamp, tenant, &entry)?;
                 }
@@ -301,7 +354,10 @@ fn open_leaf(
         .map(|key| sealed::open(appliance, &leaf, key))
         .transpose()
         .map_err(entry)?;
-    Ok(Recorded { leaf, entry: opened })
+    Ok(Recorded {
+        leaf,
+        entry: opened,
+    })
 }
 
 /// The last anchoring, from its entry.
@@ -311,11 +367,22 @@ fn anchored(
     seen: &Seen,
     key: &ed25519_dalek::SigningKey,
 ) -> Option<Anchored> {
-    let Entry::Checkpoint { size, counter, wall_ms, clock, cosignature, .. } = entry else {
+    let Entry::Checkpoint {
+        size,
+        counter,
+        wall_ms,
+        clock,
+        cosignature,
+        ..
+    } = entry
+    else {
         return None;
     };
-    let checkpoint =
-        Checkpoint { origin: origin(appliance)?, size: *size, root: seen.root(*size)? };
+    let checkpoint = Checkpoint {
+        origin: origin(appliance)?,
+        size: *size,
+        root: seen.root(*size)?,
+    };
     let note = checkpoint.sign(key);
     Some(Anchored {
         signed: SignedCheckpoint { checkpoint, note },
@@ -335,5 +402,8 @@ fn prepare(dir: &Path) -> Result<(), OpenError> {
 }
 
 fn io(path: &Path, source: std::io::Error) -> OpenError {
-    OpenError::Io { path: path.display().to_string(), source }
+    OpenError::Io {
+        path: path.display().to_string(),
+        source,
+    }
 }

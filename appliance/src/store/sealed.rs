@@ -17,7 +17,10 @@ const FORMAT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
     /// It is too long for a leaf.
-    #[error("the entry `{kind}` has {size} bytes, a leaf holds at most {}", leaf::MAX_LEAF)]
+    #[error(
+        "the entry `{kind}` has {size} bytes, a leaf holds at most {}",
+        leaf::MAX_LEAF
+    )]
     TooLarge {
         /// The entry's kind.
         kind: &'static str,
@@ -77,7 +80,10 @@ pub(super) fn seal(
     leaf.ciphertext = sealed;
     let bytes = leaf.to_bytes();
     if bytes.len() > leaf::MAX_LEAF {
-        return Err(EntryError::TooLarge { kind: entry.kind(), size: bytes.len() });
+        return Err(EntryError::TooLarge {
+            kind: entry.kind(),
+            size: bytes.len(),
+        });
     }
     Ok(bytes)
 }
@@ -88,17 +94,29 @@ pub(super) fn open(
     leaf: &Leaf,
     key: &SubjectKey,
 ) -> Result<Entry, EntryError> {
-    let bare = Leaf { nonce: [0; 12], ciphertext: Vec::new(), ..leaf.clone() };
+    let bare = Leaf {
+        nonce: [0; 12],
+        ciphertext: Vec::new(),
+        ..leaf.clone()
+    };
     let plain =
         Sealer::new(&key.key).open(&leaf.nonce, &aad(appliance, &bare), &leaf.ciphertext)?;
-    let entry: Entry =
-        codec::decode_canonical(&plain).map_err(|error| EntryError::Unreadable(error.to_string()))?;
+    let entry: Entry = codec::decode_canonical(&plain)
+        .map_err(|error| EntryError::Unreadable(error.to_string()))?;
     if entry.subject() != SubjectId(leaf.subject) || entry.kind() != leaf.kind {
-        return Err(EntryError::Unreadable("its leaf says something else".to_owned()));
+        return Err(EntryError::Unreadable(
+            "its leaf says something else".to_owned(),
+        ));
     }
     Ok(entry)
 }
 
 fn aad(appliance: ApplianceId, bare: &Leaf) -> Vec<u8> {
-    [DOMAIN, &FORMAT.to_be_bytes(), &appliance.0, &bare.to_bytes()].concat()
+    [
+        DOMAIN,
+        &FORMAT.to_be_bytes(),
+        &appliance.0,
+        &bare.to_bytes(),
+    ]
+    .concat()
 }

@@ -126,7 +126,11 @@ impl Rows {
                 appliance,
                 sealer: Sealer::new(&kek.index(appliance, EPOCH)),
                 name_key: kek.index_name(appliance),
-                mark: Mark { format: FORMAT, position: 0, sum: Sum::default() },
+                mark: Mark {
+                    format: FORMAT,
+                    position: 0,
+                    sum: Sum::default(),
+                },
             };
             rows.check()?;
             Ok(rows)
@@ -156,7 +160,10 @@ impl Rows {
 
     /// The first and the last key that rows of the list `name` can have.
     pub(super) fn list_bounds(&self, table: Table, name: &[u8]) -> (RowKey, RowKey) {
-        (self.list_key(table, name, 0), self.list_key(table, name, u64::MAX))
+        (
+            self.list_key(table, name, 0),
+            self.list_key(table, name, u64::MAX),
+        )
     }
 
     /// One row.
@@ -169,7 +176,11 @@ impl Rows {
 
     /// All rows of a table, in no useful order.
     pub(super) fn table(&self, table: Table) -> Result<Vec<Row>, IndexError> {
-        self.scan(&[table.number()], &[table.number().saturating_add(1)], usize::MAX)
+        self.scan(
+            &[table.number()],
+            &[table.number().saturating_add(1)],
+            usize::MAX,
+        )
     }
 
     /// At most `limit` rows of the list `name` from `number` on, in order.
@@ -213,9 +224,17 @@ impl Rows {
                 None => batch.remove(key.0),
             }
         }
-        let mark = Mark { format: FORMAT, position, sum };
+        let mark = Mark {
+            format: FORMAT,
+            position,
+            sum,
+        };
         let key = self.key(Table::Mark, &[]).0;
-        let row = Row { version: 0, tenant: TenantId::SYSTEM, plain: codec::encode(&mark) };
+        let row = Row {
+            version: 0,
+            tenant: TenantId::SYSTEM,
+            plain: codec::encode(&mark),
+        };
         batch.insert(key.clone(), self.seal_row(&key, &row)?);
         self.db.apply_batch(batch)?;
         self.mark = mark;
@@ -290,8 +309,12 @@ impl Rows {
         let damaged = || IndexError::Damaged("a row was changed");
         let (head, mut rest) = sealed.split_at_checked(4 + 8 + 16).ok_or_else(damaged)?;
         let mut numbers = head;
-        let epoch = take(&mut numbers).map(u32::from_be_bytes).ok_or_else(damaged)?;
-        let version = take(&mut numbers).map(u64::from_be_bytes).ok_or_else(damaged)?;
+        let epoch = take(&mut numbers)
+            .map(u32::from_be_bytes)
+            .ok_or_else(damaged)?;
+        let version = take(&mut numbers)
+            .map(u64::from_be_bytes)
+            .ok_or_else(damaged)?;
         let tenant = take(&mut numbers).map(TenantId).ok_or_else(damaged)?;
         let nonce: [u8; NONCE] = take(&mut rest).ok_or_else(damaged)?;
         if epoch != EPOCH {
@@ -301,7 +324,11 @@ impl Rows {
             .sealer
             .open(&nonce, &self.aad(head, key), rest)
             .map_err(|_| damaged())?;
-        Ok(Row { version, tenant, plain })
+        Ok(Row {
+            version,
+            tenant,
+            plain,
+        })
     }
 
     fn aad(&self, head: &[u8], key: &[u8]) -> Vec<u8> {

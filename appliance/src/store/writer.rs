@@ -73,7 +73,10 @@ pub(super) fn run(
 }
 
 fn gather(shared: &Shared, next: u64, first: Request, queue: &Receiver<Request>) -> Group {
-    let mut group = Group { leaves: Vec::new(), sealed: Vec::new() };
+    let mut group = Group {
+        leaves: Vec::new(),
+        sealed: Vec::new(),
+    };
     let mut bytes = 0;
     let mut request = Some(first);
     while let Some(taken) = request {
@@ -83,7 +86,11 @@ fn gather(shared: &Shared, next: u64, first: Request, queue: &Receiver<Request>)
             Ok((leaf, tenant)) => {
                 bytes += leaf.len();
                 group.leaves.push(leaf);
-                group.sealed.push(Sealed { request: taken, tenant, wall_ms });
+                group.sealed.push(Sealed {
+                    request: taken,
+                    tenant,
+                    wall_ms,
+                });
             }
             Err(error) => taken.answer(Err(error.into())),
         }
@@ -99,11 +106,16 @@ fn leaf(
     wall_ms: u64,
     entry: &Entry,
 ) -> Result<(Vec<u8>, TenantId), EntryError> {
-    let times =
-        Times { wall_ms, boot_ms: shared.clocks.boot_ms(), tpm: read(&shared.log).tpm };
+    let times = Times {
+        wall_ms,
+        boot_ms: shared.clocks.boot_ms(),
+        tpm: read(&shared.log).tpm,
+    };
     let keyring = read(&shared.keyring);
     let subject = entry.subject();
-    let key = keyring.subject(subject).ok_or(KeyError::NoSubject(subject))?;
+    let key = keyring
+        .subject(subject)
+        .ok_or(KeyError::NoSubject(subject))?;
     let leaf = sealed::seal(shared.appliance, seq, times, key, entry)?;
     Ok((leaf, key.tenant))
 }
@@ -114,7 +126,9 @@ fn commit(shared: &Shared, journal: &mut Journal, group: Group) {
     if let Err(error) = shared.mend_index() {
         let error = Arc::new(error);
         for sealed in group.sealed {
-            sealed.request.answer(Err(CommitError::Index(Arc::clone(&error))));
+            sealed
+                .request
+                .answer(Err(CommitError::Index(Arc::clone(&error))));
         }
         return;
     }
@@ -125,7 +139,9 @@ fn commit(shared: &Shared, journal: &mut Journal, group: Group) {
         Err(error) => {
             let error = Arc::new(error);
             for sealed in group.sealed {
-                sealed.request.answer(Err(CommitError::Append(Arc::clone(&error))));
+                sealed
+                    .request
+                    .answer(Err(CommitError::Append(Arc::clone(&error))));
             }
             return;
         }
@@ -140,7 +156,10 @@ fn commit(shared: &Shared, journal: &mut Journal, group: Group) {
     // 4. In the index. It only repeats the journal: if it fails it is marked broken and mended
     //    before the next group, and what was recorded stays recorded.
     let entries = group.sealed.iter().zip(first..).map(|(sealed, entry)| {
-        let stamp = super::row::Stamp { entry, wall_ms: sealed.wall_ms };
+        let stamp = super::row::Stamp {
+            entry,
+            wall_ms: sealed.wall_ms,
+        };
         (stamp, sealed.tenant, &sealed.request.entry)
     });
     shared.index.apply(entries);
@@ -148,6 +167,10 @@ fn commit(shared: &Shared, journal: &mut Journal, group: Group) {
     for (sealed, entry) in group.sealed.into_iter().zip(first..) {
         let wall_ms = sealed.wall_ms;
         let checkpoint = Arc::clone(&checkpoint);
-        sealed.request.answer(Ok(Committed { entry, wall_ms, checkpoint }));
+        sealed.request.answer(Ok(Committed {
+            entry,
+            wall_ms,
+            checkpoint,
+        }));
     }
 }
