@@ -34,6 +34,7 @@ const DEPTH: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const REGISTRY: &str = "org.a11y.atspi.Registry";
+const REGISTRY_PATH: &str = "/org/a11y/atspi/registry";
 const ROOT: &str = "/org/a11y/atspi/accessible/root";
 
 /// An element's address: its application's bus name and its path there.
@@ -187,7 +188,12 @@ impl Accessibility {
             .build()
             .map_err(lost)?;
         let this = Self { bus };
-        this.applications().map_err(lost)?;
+        // An application keeps its cache only once somebody listens to something;
+        // this is the event that happens least.
+        let nothing: (&str, &[&str], &str) = ("window:desktop-destroy", &[], "");
+        let _: () = this
+            .ask(REGISTRY, REGISTRY_PATH, REGISTRY, "RegisterEvent", &nothing)
+            .map_err(lost)?;
         Ok(this)
     }
 

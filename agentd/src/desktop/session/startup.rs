@@ -25,6 +25,8 @@ use crate::desktop::screen;
 
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest line by which a program says that it is ready.
+const LONGEST_LINE: usize = 4096;
 /// Sides of a screen.
 const SIDES: std::ops::RangeInclusive<u32> = 320..=4096;
 
@@ -243,25 +245,35 @@ fn start(
     .map_err(|source| StartError::Spawn { program, source })
 }
 
-/// Waits for the first bytes on a program's pipe.
+/// Waits for a whole line on a program's pipe.
+///
+/// A line and not its first bytes: the X server writes number and line feed one
+/// after the other, and ends if the pipe is closed in between.
 fn ready(
     name: &'static str,
     program: &mut Program,
     settings: &Settings,
     deadline: Instant,
 ) -> Result<(), StartError> {
-    let pipe = program.take_pipe().ok_or(StartError::Late(name))?;
-    let left = left(deadline).ok_or(StartError::Late(name))?;
-    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
-    let _either = poll(&mut fds, left);
-    if fds.first().and_then(PollFd::any) != Some(true) {
-        return Err(StartError::Late(name));
+    let mut pipe = File::from(program.take_pipe().ok_or(StartError::Late(name))?);
+    let mut line = Vec::new();
+    while line.len() < LONGEST_LINE {
+        let left = left(deadline).ok_or(StartError::Late(name))?;
+        let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+        let _either = poll(&mut fds, left);
+        if fds.first().and_then(PollFd::any) != Some(true) {
+            continue;
+        }
+        let mut bytes = [0; 256];
+        match pipe.read(&mut bytes) {
+            Ok(count @ 1..) => line.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            _ => return Err(ended(name, settings)),
+        }
+        if line.contains(&b'\n') {
+            return Ok(());
+        }
     }
-    let mut said = [0; 256];
-    match File::from(pipe).read(&mut said) {
-        Ok(1..) => Ok(()),
-        _ => Err(ended(name, settings)),
-    }
+    Err(ended(name, settings))
 }
 
 fn ended(program: &'static str, settings: &Settings) -> StartError {
