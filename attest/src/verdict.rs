@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::checkpoint::Checkpoint;
 use crate::code::Code;
 use crate::enrolment::Root;
+use crate::leaf::TpmClock;
 
 /// How one check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +82,12 @@ pub struct Subject {
     pub label: String,
     /// Product, version and number of the release.
     pub release: String,
-    /// Log, size and root of the audit checkpoint.
-    pub audit: String,
+    /// The audit checkpoint, when it holds.
+    pub audit: Option<Checkpoint>,
     /// Jobs whose artifact manifests are in the evidence, with the number of artifacts.
     pub jobs: Vec<(String, usize)>,
-    /// The TPM's clock: milliseconds, resets, restarts.
-    pub clock: String,
+    /// The TPM's clock, when a quote holds.
+    pub clock: Option<TpmClock>,
 }
 
 /// The verdict on one evidence.
@@ -237,7 +239,7 @@ impl Verdict {
         let mut text = self.line();
         text.push('\n');
         for (name, value) in self.facts() {
-            let _ = writeln!(text, "  {name:<11}{value}");
+            let _ = writeln!(text, "  {name:<12}{value}");
         }
         text.push('\n');
         for check in &self.checks {
@@ -287,29 +289,43 @@ impl Verdict {
             "enrolment": subject.enrolment,
             "appliance": subject.label,
             "release": subject.release,
-            "audit": subject.audit,
+            "audit": subject.audit.as_ref().map(|head| json!({
+                "origin": head.origin.as_str(), "entries": head.size, "root": head.root.to_string(),
+            })),
             "jobs": jobs,
-            "clock": subject.clock,
+            "clock": subject.clock.map(|clock| json!({
+                "ms": clock.ms, "resets": clock.resets, "restarts": clock.restarts,
+            })),
             "checks": checks,
         })
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         let subject = &self.subject;
-        let jobs: Vec<String> = subject
-            .jobs
-            .iter()
-            .map(|(job, artifacts)| format!("{job} with {artifacts} artifacts"))
-            .collect();
-        let facts = [
+        let mut facts = vec![
             ("evidence", subject.evidence.clone()),
             ("enrolment", subject.enrolment.clone()),
             ("appliance", subject.label.clone()),
             ("release", subject.release.clone()),
-            ("audit", subject.audit.clone()),
-            ("jobs", jobs.join(", ")),
-            ("TPM clock", subject.clock.clone()),
         ];
+        if let Some(Checkpoint { origin, size, root }) = &subject.audit {
+            facts.push(("audit log", format!("{origin}, {size} entries")));
+            facts.push(("audit root", root.to_string()));
+        }
+        for (job, artifacts) in &subject.jobs {
+            facts.push(("job", format!("{job}, artifacts: {artifacts}")));
+        }
+        if let Some(TpmClock {
+            ms,
+            resets,
+            restarts,
+        }) = &subject.clock
+        {
+            facts.push((
+                "TPM clock",
+                format!("{ms} ms, resets: {resets}, restarts: {restarts}"),
+            ));
+        }
         let known = facts.into_iter().filter(|(_, value)| !value.is_empty());
         known
             .map(|(name, value)| (name, printable(&value)))

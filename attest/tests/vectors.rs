@@ -2,6 +2,12 @@
 //! that is not listed here fails the test.
 //!
 //! Recipe: `cargo test -p casemate-device --test evidence -- --ignored regenerate`
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,10 @@
 //! Whole verdicts on evidence of a software stand: what passes, what is weaker, what fails.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
 
 mod stand;
 

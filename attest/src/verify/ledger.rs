@@ -20,7 +20,7 @@ use crate::verdict::Check;
 /// What the verdict says of the ledger.
 #[derive(Default)]
 pub(super) struct Head {
-    pub(super) audit: String,
+    pub(super) audit: Option<Checkpoint>,
     pub(super) jobs: Vec<(String, usize)>,
 }
 
@@ -73,10 +73,8 @@ pub(super) fn check(
     if let (Some(export), Some(head)) = (case.inputs.export, &checkpoint) {
         checks.push(check_export(export, &audit_key, head));
     }
-    let describe =
-        |head: Checkpoint| format!("{}, {} entries, root {}", head.origin, head.size, head.root);
     Head {
-        audit: checkpoint.map(describe).unwrap_or_default(),
+        audit: checkpoint,
         jobs,
     }
 }

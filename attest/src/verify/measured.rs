@@ -180,15 +180,6 @@ pub(super) fn check_clock(case: &Case<'_>, quote: Option<&VerifiedQuote>) -> Che
     Check::pass(SUBJECT, "the clock stated is the one that the TPM signed")
 }
 
-/// The TPM's clock in words.
-pub(super) fn describe_clock(quote: &VerifiedQuote) -> String {
-    let clock = quote.clock();
-    format!(
-        "{} ms, {} resets, {} restarts",
-        clock.ms, clock.resets, clock.restarts
-    )
-}
-
 pub(super) fn unjudged(subject: &'static str, plain: &str) -> Check {
     Check::other(subject, Outcome::Unjudged, &code::VERDICT_UNJUDGED, plain)
 }

@@ -128,9 +128,7 @@ pub fn verify(inputs: &Inputs<'_>) -> Result<Verdict, VerifyError> {
             .unwrap_or_default(),
         audit: head.audit,
         jobs: head.jobs,
-        clock: quote
-            .map(|quote| measured::describe_clock(&quote))
-            .unwrap_or_default(),
+        clock: quote.map(|quote| quote.clock()),
     };
     Ok(Verdict::conclude(checks, root, subject))
 }

@@ -1,5 +1,11 @@
 //! A TPM in software with its keys in the open, and an appliance around it: makes evidence that
 //! holds, and evidence that a TPM would never make. Real TPMs are asked in the top-level tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
 #![allow(dead_code, reason = "each test file uses its own part of the stand")]
 
 use casemate_attest::artifacts::{Artifact, Manifest};

@@ -33,6 +33,18 @@ pub(crate) fn ed25519_public(path: &Path) -> Result<VerifyingKey, Failure> {
     VerifyingKey::from_public_key_pem(&text).map_err(|why| bad(path, why))
 }
 
+/// A log's public key: 64 hexadecimal digits as reports print it, or a PEM file.
+pub(crate) fn log(key: &Path) -> Result<VerifyingKey, Failure> {
+    let mut bytes = [0; 32];
+    let digits = key
+        .to_str()
+        .map(|text| hex::decode_to_slice(text, &mut bytes));
+    match digits {
+        Some(Ok(())) => VerifyingKey::from_bytes(&bytes).map_err(|why| bad(key, why)),
+        _ => ed25519_public(key),
+    }
+}
+
 /// The owner's Ed25519 private key.
 pub(crate) fn owner(path: &Path) -> Result<SigningKey, Failure> {
     SigningKey::from_pkcs8_pem(&text(path)?).map_err(|why| bad(path, why))

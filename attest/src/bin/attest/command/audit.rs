@@ -19,8 +19,9 @@ pub(crate) struct Audit {
     /// A checkpoint seen before, as a signed note: the log must extend it
     #[arg(long, value_name = "NOTE")]
     checkpoint: Option<PathBuf>,
-    /// The log's key, PEM; without it the export only agrees with itself
-    #[arg(long, value_name = "FILE")]
+    /// The log's key, as a PEM file or as 64 hexadecimal digits; without it the
+    /// export only agrees with itself
+    #[arg(long, value_name = "KEY")]
     key: Option<PathBuf>,
     /// Write the result as JSON
     #[arg(long)]
@@ -30,7 +31,7 @@ pub(crate) struct Audit {
 impl Audit {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let what = || format!("the audit export {} does not hold", self.export.display());
-        let trusted = self.key.as_deref().map(key::ed25519_public).transpose()?;
+        let trusted = self.key.as_deref().map(key::log).transpose()?;
         let bytes = file::read(&self.export, MAX_EXPORT)?;
         let export =
             VerifiedExport::read(&bytes, trusted.as_ref()).map_err(|error: ExportError| {

@@ -13,9 +13,7 @@ use crate::{file, key};
 /// What stands behind the TPM, as the owner knows it.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum KnownRoot {
-    /// A software TPM of a development stand
     Development,
-    /// What the owner sees now, without a certificate
     FirstUse,
 }
 
@@ -30,8 +28,14 @@ pub(crate) struct Enrol {
     /// Make the owner's key first, with FILE.pub beside it
     #[arg(long)]
     create_owner_key: bool,
-    /// What stands behind the TPM
-    #[arg(long, value_name = "ROOT", default_value = "first-use")]
+    /// What stands behind the TPM: development (a software TPM), or first-use
+    /// (what the owner sees now, without a certificate)
+    #[arg(
+        long,
+        value_name = "ROOT",
+        default_value = "first-use",
+        hide_possible_values = true
+    )]
     root: KnownRoot,
     /// The owner's name for the appliance
     #[arg(long, value_name = "TEXT", default_value = "")]

@@ -16,6 +16,9 @@ use crate::failure::{Exit, Failure};
 use crate::{file, key};
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "attest verify [OPTIONS] --enrolment <FILE> --owner-key <FILE>\n                     --release-key <FILE> <EVIDENCE>"
+)]
 pub(crate) struct Verify {
     /// The evidence file
     evidence: PathBuf,
