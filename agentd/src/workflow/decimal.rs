@@ -2,7 +2,6 @@
 
 // `ProvidesStaticType` is an unsafe trait that only its derive may implement.
 #![expect(unsafe_code, reason = "derived by the starlark crate for its values")]
-#![expect(clippy::panic, reason = "derived as well: this interpreter writes no heap to disk")]
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,7 +15,7 @@ use starlark::environment::{GlobalsBuilder, Methods, MethodsBuilder};
 use starlark::starlark_module;
 use starlark::starlark_simple_value;
 use starlark::values::{
-    Heap, NoSerialize, StarlarkPagablePanic, StarlarkValue, Value, ValueError, starlark_value,
+    Heap, NoSerialize, StarlarkPagable, StarlarkValue, Value, ValueError, starlark_value,
 };
 
 use super::code;
@@ -28,9 +27,11 @@ const MAX_SCALE: u32 = 18;
 /// An exact number: `units` divided by ten to the power of `scale`.
 ///
 /// Every operation is exact or an error; nothing is rounded but by `round`.
-#[derive(Debug, Clone, Copy, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+#[derive(Debug, Clone, Copy, ProvidesStaticType, NoSerialize, StarlarkPagable, Allocative)]
 pub struct Decimal {
-    units: i128,
+    // The interpreter's heap aligns to eight bytes, so an i128 is kept in halves.
+    high: i64,
+    low: u64,
     scale: u32,
 }
 
@@ -69,14 +70,14 @@ impl FromStr for Decimal {
         } else {
             magnitude
         };
-        Ok(Self { units, scale })
+        Ok(Self::new(units, scale))
     }
 }
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.units < 0 { "-" } else { "" };
-        let digits = self.units.unsigned_abs().to_string();
+        let sign = if self.units() < 0 { "-" } else { "" };
+        let digits = self.units().unsigned_abs().to_string();
         let places = usize::try_from(self.scale).unwrap_or_default();
         let padded = format!("{digits:0>width$}", width = places.saturating_add(1));
         let (whole, fraction) = padded.split_at(padded.len().saturating_sub(places));
@@ -89,6 +90,19 @@ impl fmt::Display for Decimal {
 }
 
 impl Decimal {
+    fn new(units: i128, scale: u32) -> Self {
+        let [a, b, c, d, e, f, g, h, low @ ..] = units.to_be_bytes();
+        Self {
+            high: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            low: u64::from_be_bytes(low),
+            scale,
+        }
+    }
+
+    fn units(self) -> i128 {
+        (i128::from(self.high) << 64) | i128::from(self.low)
+    }
+
     fn power(exponent: u32) -> Result<i128, DecimalError> {
         10i128.checked_pow(exponent).ok_or(DecimalError::Range)
     }
@@ -96,7 +110,7 @@ impl Decimal {
     /// The units that this number has at a larger scale.
     fn units_at(self, scale: u32) -> Result<i128, DecimalError> {
         let shift = scale.checked_sub(self.scale).ok_or(DecimalError::Range)?;
-        self.units
+        self.units()
             .checked_mul(Self::power(shift)?)
             .ok_or(DecimalError::Range)
     }
@@ -109,16 +123,16 @@ impl Decimal {
         let scale = self.scale.max(other.scale);
         let units =
             with(self.units_at(scale)?, other.units_at(scale)?).ok_or(DecimalError::Range)?;
-        Ok(Self { units, scale })
+        Ok(Self::new(units, scale))
     }
 
     fn times(self, other: Self) -> Result<Self, DecimalError> {
         let scale = self.scale.saturating_add(other.scale);
         let units = self
-            .units
-            .checked_mul(other.units)
+            .units()
+            .checked_mul(other.units())
             .ok_or(DecimalError::Range)?;
-        let product = Self { units, scale };
+        let product = Self::new(units, scale);
         if scale <= MAX_SCALE {
             Ok(product)
         } else {
@@ -130,12 +144,13 @@ impl Decimal {
     }
 
     /// The same number without zeros at its end after the point.
-    pub fn normal(mut self) -> Self {
-        while self.scale > 0 && self.units % 10 == 0 {
-            self.units /= 10;
-            self.scale = self.scale.saturating_sub(1);
+    pub fn normal(self) -> Self {
+        let (mut units, mut scale) = (self.units(), self.scale);
+        while scale > 0 && units % 10 == 0 {
+            units /= 10;
+            scale = scale.saturating_sub(1);
         }
-        self
+        Self::new(units, scale)
     }
 
     /// Rounded to so many places, a half away from zero.
@@ -147,18 +162,12 @@ impl Decimal {
             return Err(DecimalError::Range);
         }
         if places >= self.scale {
-            return Ok(Self {
-                units: self.units_at(places)?,
-                scale: places,
-            });
+            return Ok(Self::new(self.units_at(places)?, places));
         }
         let step = Self::power(self.scale.saturating_sub(places))?;
-        let half = (step / 2).saturating_mul(self.units.signum());
-        let units = self.units.checked_add(half).ok_or(DecimalError::Range)? / step;
-        Ok(Self {
-            units,
-            scale: places,
-        })
+        let half = (step / 2).saturating_mul(self.units().signum());
+        let units = self.units().checked_add(half).ok_or(DecimalError::Range)? / step;
+        Ok(Self::new(units, places))
     }
 
     /// Compares by value.
@@ -177,10 +186,7 @@ impl Decimal {
             return Some(*decimal);
         }
         let units = value.unpack_i32()?;
-        Some(Self {
-            units: units.into(),
-            scale: 0,
-        })
+        Some(Self::new(units.into(), 0))
     }
 
     fn with<'v>(
@@ -226,23 +232,20 @@ impl<'v> StarlarkValue<'v> for Decimal {
 
     fn write_hash(&self, hasher: &mut StarlarkHasher) -> starlark::Result<()> {
         let normal = self.normal();
-        (normal.units, normal.scale).hash(hasher);
+        (normal.units(), normal.scale).hash(hasher);
         Ok(())
     }
 
     fn to_bool(&self) -> bool {
-        self.units != 0
+        self.units() != 0
     }
 
     fn minus(&self, heap: Heap<'v>) -> starlark::Result<Value<'v>> {
         let units = self
-            .units
+            .units()
             .checked_neg()
             .ok_or_else(|| starlark::Error::new_value(DecimalError::Range))?;
-        Ok(heap.alloc(Self {
-            units,
-            scale: self.scale,
-        }))
+        Ok(heap.alloc(Self::new(units, self.scale)))
     }
 
     fn add(&self, other: Value<'v>, heap: Heap<'v>) -> Option<starlark::Result<Value<'v>>> {
@@ -352,6 +355,19 @@ mod tests {
         ] {
             assert_eq!(d(text).round(places).unwrap().to_string(), rounded);
         }
+    }
+
+    #[test]
+    fn many_values_live_on_the_heap() {
+        use starlark::environment::Module;
+        use starlark::eval::Evaluator;
+        let source = "x = [decimal(str(i) + \".25\") * i for i in range(100)]\nsum = x[0]\nfor d in x:\n    sum += d\nstr(sum)";
+        let globals = GlobalsBuilder::standard().with(super::globals).build();
+        Module::with_temp_heap(|module| {
+            let ast = crate::workflow::interpreter::parse("t.star", source).unwrap();
+            let value = Evaluator::new(&module).eval_module(ast, &globals).unwrap();
+            assert_eq!(value.unpack_str(), Some("329587.50"));
+        });
     }
 
     #[test]
