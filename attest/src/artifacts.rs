@@ -70,6 +70,12 @@ pub enum ManifestError {
         /// In the manifest.
         found: Digest,
     },
+    /// A name that is no plain relative path.
+    #[error("artifact {name:?} has a name that is no plain relative path")]
+    Name {
+        /// The artifact's name.
+        name: String,
+    },
     /// The items are out of order, or a name is there twice.
     #[error("artifact {name:?} is out of order or there twice")]
     Order {
@@ -86,6 +92,7 @@ impl ManifestError {
             Self::Format(_) => &code::ARTIFACTS_MALFORMED,
             Self::Signature(_) => &code::ARTIFACTS_SIGNATURE,
             Self::Root { .. } => &code::ARTIFACTS_ROOT,
+            Self::Name { .. } => &code::ARTIFACTS_NAME,
             Self::Order { .. } => &code::ARTIFACTS_ORDER,
         }
     }
@@ -144,6 +151,11 @@ impl Manifest {
         let envelope: Envelope = codec::decode_canonical(bytes, MAX_MANIFEST)?;
         let manifest: Self = codec::decode_canonical(envelope.open(DOMAIN, key)?, MAX_MANIFEST)?;
         codec::expect_format(&manifest.format, FORMAT)?;
+        if let Some(item) = manifest.items.iter().find(|item| !is_name(&item.name)) {
+            return Err(ManifestError::Name {
+                name: item.name.clone(),
+            });
+        }
         for pair in manifest.items.windows(2) {
             if let [left, right] = pair
                 && left.name >= right.name
@@ -162,6 +174,13 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+/// A relative path of at most 512 bytes that leads nowhere but down, without control characters:
+/// whoever writes artifacts to disk may rely on it.
+fn is_name(name: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    name.len() <= 512 && !name.contains(char::is_control) && name.split('/').all(plain)
 }
 
 fn root(items: &[Artifact]) -> Digest {
@@ -218,6 +237,21 @@ mod tests {
             Manifest::verify(&other.sign(&key), &trusted),
             Err(ManifestError::Root { .. })
         ));
+        for name in [
+            "",
+            "/etc/passwd",
+            "out/../../x",
+            "out//x",
+            "./x",
+            "a\nb",
+            "a\u{1b}[2J",
+        ] {
+            let hostile = Manifest::new([1; 16], Digest::of(b"spec"), vec![artifact(name)]);
+            assert!(matches!(
+                Manifest::verify(&hostile.sign(&key), &trusted),
+                Err(ManifestError::Name { .. })
+            ));
+        }
         let bytes = manifest.sign(&key);
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();

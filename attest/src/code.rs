@@ -95,6 +95,12 @@ codes! {
     ARTIFACTS_ORDER = "artifacts.order",
         "A job's artifact manifest lists an artifact twice or out of order.",
         "Do not rely on the job's artifacts.";
+    ARTIFACTS_NAME = "artifacts.name",
+        "A job's artifact manifest has a name that is no plain relative path.",
+        "Do not rely on the job's artifacts, and write none of them to disk.";
+    ARTIFACTS_TWICE = "artifacts.twice",
+        "The evidence carries two artifact manifests of one job.",
+        "Do not rely on the job's artifacts.";
     ENROLMENT_MALFORMED = "enrolment.malformed",
         "The enrolment record or request cannot be read.",
         "Check that the right file was given.";

@@ -229,6 +229,17 @@ fn an_altered_list_of_digests_is_told_from_an_altered_member() {
 }
 
 #[test]
+fn two_manifests_of_one_job_are_rejected() {
+    let (stand, auditor, evidence) = genuine();
+    let mut body = evidence.body().clone();
+    body.artifacts.push(body.artifacts[0].clone());
+    let body = body.sealed();
+    let quote = stand.quote(&body.qualifying());
+    let verdict = judge(&stand, &auditor, &Evidence::new(body, vec![quote]));
+    assert_eq!(verdict.failures(), ["artifacts.twice"]);
+}
+
+#[test]
 fn another_format_is_no_evidence() {
     let (stand, auditor, evidence) = genuine();
     let mut body = evidence.body().clone();

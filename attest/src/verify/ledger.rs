@@ -184,12 +184,21 @@ fn check_artifacts(
 ) -> Vec<(String, usize)> {
     const SUBJECT: &str = "artifacts";
     let before = checks.len();
-    let mut jobs = Vec::new();
+    let mut jobs: Vec<(String, usize)> = Vec::new();
     for manifest in &case.body.artifacts {
-        match Manifest::verify(manifest, audit_key) {
-            Ok(manifest) => jobs.push((hex::encode(manifest.job()), manifest.items().len())),
-            Err(error) => checks.push(Check::fail(SUBJECT, error.code(), error.to_string())),
+        let manifest = match Manifest::verify(manifest, audit_key) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+                continue;
+            }
+        };
+        let job = hex::encode(manifest.job());
+        if jobs.iter().any(|(other, _)| *other == job) {
+            let plain = format!("there are two manifests of job {job}");
+            checks.push(Check::fail(SUBJECT, &code::ARTIFACTS_TWICE, plain));
         }
+        jobs.push((job, manifest.items().len()));
     }
     if checks.len() == before {
         let plain = match jobs.len() {
