@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use rten::{Model, RunOptions, ThreadPool};
+use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
-use rten_tensor::{NdTensor, NdTensorView};
 
+use crate::vision::blank::parts;
 use crate::vision::boxes::{TextBox, boxes, reading_order};
 use crate::vision::frame::{Frame, MOST_PIXELS, Region};
 use crate::vision::reader::VisionError;
 
 /// The network halves its input five times: sides are multiples of this.
 const STEP: usize = 32;
+/// More parts than this are not worth their overhead: the region is read whole.
+const MOST_PARTS: usize = 64;
 
 /// The detector.
 pub struct Detector {
@@ -41,16 +44,35 @@ impl Detector {
     }
 
     /// Boxes around the lines of text in a region, in reading order, in the
-    /// frame's coordinates. The region is read at its own scale.
+    /// frame's coordinates. The region is read at its own scale, without what is
+    /// blank in it.
     ///
     /// # Errors
     /// [`VisionError::Region`] for a region outside the frame or too large.
     pub fn detect(&self, frame: &Frame, region: Region) -> Result<Vec<TextBox>, VisionError> {
-        let side = |n: usize| n.max(1).div_ceil(STEP).saturating_mul(STEP);
-        let (w, h) = (side(region.w), side(region.h));
         let inside = region.x.saturating_add(region.w) <= frame.width()
             && region.y.saturating_add(region.h) <= frame.height();
-        if !inside || region.pixels() == 0 || w.saturating_mul(h) > MOST_PIXELS {
+        if !inside || region.pixels() == 0 {
+            return Err(VisionError::Region(region));
+        }
+        let mut parts = parts(frame, region);
+        if parts.len() > MOST_PARTS {
+            parts = vec![region];
+        }
+        let mut found = Vec::new();
+        for part in parts {
+            found.extend(self.run(frame, part)?);
+        }
+        Ok(reading_order(&found)
+            .into_iter()
+            .filter_map(|i| found.get(i).copied())
+            .collect())
+    }
+
+    fn run(&self, frame: &Frame, region: Region) -> Result<Vec<TextBox>, VisionError> {
+        let side = |n: usize| n.max(1).div_ceil(STEP).saturating_mul(STEP);
+        let (w, h) = (side(region.w), side(region.h));
+        if w.saturating_mul(h) > MOST_PIXELS {
             return Err(VisionError::Region(region));
         }
         let input = NdTensor::from_data([1, 3, h, w], planes(frame, region, w, h));
@@ -68,14 +90,10 @@ impl Detector {
                 map.shape()
             )));
         }
-        let view: NdTensorView<'_, f32, 4> = map.view();
-        let found = boxes(&view.to_vec(), w, h);
-        let order = reading_order(&found);
         // What lies in the padding alone is not on the screen.
         let inside = |b: &TextBox| b.x < region.w as f32 && b.y < region.h as f32;
-        Ok(order
+        Ok(boxes(&map.into_data(), w, h)
             .into_iter()
-            .filter_map(|index| found.get(index).copied())
             .filter(inside)
             .map(|b| b.moved(region.x, region.y))
             .collect())

@@ -7,9 +7,10 @@
 //! unreliable, and text upside down or running upwards is not read.
 //!
 //! [`frame`] pixels and regions; [`charset`] the characters of a recogniser;
-//! [`detector`] and [`boxes`] where lines stand; [`strip`] and [`recogniser`]
+//! [`blank`], [`detector`] and [`boxes`] where lines stand; [`strip`] and [`recogniser`]
 //! what a line says; [`reader`] both together, remembering what was read before.
 
+pub mod blank;
 pub mod boxes;
 pub mod charset;
 pub mod code;

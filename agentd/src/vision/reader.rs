@@ -81,8 +81,8 @@ impl Reader {
     pub fn load(folder: &Path, threads: usize) -> Result<Self, VisionError> {
         let pool = Arc::new(ThreadPool::with_num_threads(threads));
         Ok(Self {
-            detector: Detector::load(file(&folder.join("det.onnx"))?, Arc::clone(&pool))?,
-            recogniser: Recogniser::load(file(&folder.join("rec.onnx"))?, pool)?,
+            detector: Detector::load(file(&folder.join("det.onnx"))?, pool)?,
+            recogniser: Recogniser::load(file(&folder.join("rec.onnx"))?, threads)?,
             hash: RandomState::new(),
             lines: HashMap::new(),
             regions: VecDeque::new(),

@@ -1,6 +1,7 @@
 //! What a line says: the recogniser network of PP-OCR and greedy CTC decoding.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rten::{Model, RunOptions, ThreadPool};
 use rten_tensor::NdTensor;
@@ -29,7 +30,7 @@ pub struct Reading {
 pub struct Recogniser {
     model: Model,
     charset: Charset,
-    threads: Arc<ThreadPool>,
+    pools: Vec<Arc<ThreadPool>>,
 }
 
 impl std::fmt::Debug for Recogniser {
@@ -39,11 +40,12 @@ impl std::fmt::Debug for Recogniser {
 }
 
 impl Recogniser {
-    /// From the bytes of `rec.onnx`, which also name the characters.
+    /// From the bytes of `rec.onnx`, which also name the characters; works on
+    /// `threads` threads.
     ///
     /// # Errors
     /// [`VisionError::Model`] if they are not such a network.
-    pub fn load(onnx: Vec<u8>, threads: Arc<ThreadPool>) -> Result<Self, VisionError> {
+    pub fn load(onnx: Vec<u8>, threads: usize) -> Result<Self, VisionError> {
         let charset = Charset::from_onnx(&onnx)
             .ok_or_else(|| VisionError::Model("recogniser: no list of characters".to_owned()))?;
         let model =
@@ -53,10 +55,12 @@ impl Recogniser {
                 "recogniser: not one input and one output".to_owned(),
             ));
         }
+        let pool = || Arc::new(ThreadPool::with_num_threads(1));
+        let pools = std::iter::repeat_with(pool).take(threads.max(1)).collect();
         Ok(Self {
             model,
             charset,
-            threads,
+            pools,
         })
     }
 
@@ -68,26 +72,57 @@ impl Recogniser {
         let mut order: Vec<(usize, &Strip)> = strips.iter().enumerate().collect();
         order.sort_by_key(|(_, strip)| strip.width());
         let mut readings = vec![Reading::default(); strips.len()];
-        let mut rest = order.as_slice();
-        while let Some(((_, narrowest), _)) = rest.split_first() {
-            let widest = narrowest.width().saturating_mul(SPREAD.0) / SPREAD.1;
-            let fitting = rest
-                .iter()
-                .take(BATCH)
-                .take_while(|(_, s)| s.width() <= widest)
-                .count();
-            let (batch, later) = rest.split_at_checked(fitting.max(1)).unwrap_or((rest, &[]));
-            for ((index, _), reading) in batch.iter().zip(self.run(batch)?) {
-                if let Some(slot) = readings.get_mut(*index) {
-                    *slot = reading;
-                }
+        for (index, reading) in self.side_by_side(&batches(&order))? {
+            if let Some(slot) = readings.get_mut(index) {
+                *slot = reading;
             }
-            rest = later;
         }
         Ok(readings)
     }
 
-    fn run(&self, batch: &[(usize, &Strip)]) -> Result<Vec<Reading>, VisionError> {
+    /// Runs batches on as many threads as there are pools, each batch on one:
+    /// threads that share one small network mostly wait for each other.
+    fn side_by_side(
+        &self,
+        batches: &[&[(usize, &Strip)]],
+    ) -> Result<Vec<(usize, Reading)>, VisionError> {
+        let next = AtomicUsize::new(0);
+        let work = |pool: &Arc<ThreadPool>| -> Result<Vec<(usize, Reading)>, VisionError> {
+            let mut done = Vec::new();
+            // The widest are last in order and first to be done.
+            while let Some(batch) = batches
+                .iter()
+                .nth_back(next.fetch_add(1, Ordering::Relaxed))
+            {
+                let indexes = batch.iter().map(|(index, _)| *index);
+                done.extend(indexes.zip(self.run(batch, pool)?));
+            }
+            Ok(done)
+        };
+        let ends = std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .pools
+                .iter()
+                .map(|pool| scope.spawn(|| work(pool)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join())
+                .collect::<Vec<_>>()
+        });
+        let mut all = Vec::new();
+        for end in ends {
+            let stopped = |_| VisionError::Model("recogniser: it stopped".to_owned());
+            all.extend(end.map_err(stopped)??);
+        }
+        Ok(all)
+    }
+
+    fn run(
+        &self,
+        batch: &[(usize, &Strip)],
+        pool: &Arc<ThreadPool>,
+    ) -> Result<Vec<Reading>, VisionError> {
         let widest = batch.iter().map(|(_, s)| s.width()).max().unwrap_or(1);
         // A little room to the right, which the last character needs.
         let width = widest.saturating_add(16).div_ceil(8).saturating_mul(8);
@@ -104,7 +139,7 @@ impl Recogniser {
             }
         }
         let input = NdTensor::from_data([batch.len(), 3, HEIGHT, width], values);
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
         let output = self
             .model
             .run_one(input.view().into(), Some(options))
@@ -127,6 +162,24 @@ impl Recogniser {
             .map(|line| decode(line, classes, &self.charset))
             .collect())
     }
+}
+
+/// Neighbours in width order that are run together.
+fn batches<'o, 's>(order: &'o [(usize, &'s Strip)]) -> Vec<&'o [(usize, &'s Strip)]> {
+    let mut batches = Vec::new();
+    let mut rest = order;
+    while let Some(((_, narrowest), _)) = rest.split_first() {
+        let widest = narrowest.width().saturating_mul(SPREAD.0) / SPREAD.1;
+        let fitting = rest
+            .iter()
+            .take(BATCH)
+            .take_while(|(_, s)| s.width() <= widest)
+            .count();
+        let (batch, later) = rest.split_at_checked(fitting.max(1)).unwrap_or((rest, &[]));
+        batches.push(batch);
+        rest = later;
+    }
+    batches
 }
 
 /// Greedy CTC: the best class of each step, repeats and blanks dropped.
