@@ -13,8 +13,9 @@ use super::verbs::{ask, done, text, unexpected};
 #[starlark_module]
 pub fn verbs(builder: &mut GlobalsBuilder) {
     /// Puts text into a cell of the open spreadsheet through the name box, such
-    /// as `set_cell("B7", "12.5")`, and reads the entry line back; a difference is
-    /// a failure. Begin with `'` what must stay text: `'00411`.
+    /// as `set_cell("B7", "12.50")`, and reads the entry line back; a difference
+    /// is a failure. A plain decimal becomes a number; everything else, `00411`
+    /// and `2026-11-03` and `=A1` too, stays exactly that text.
     fn set_cell<'v>(
         #[starlark(require = pos)] cell: String,
         #[starlark(require = pos)] text: String,

@@ -8,7 +8,7 @@ use casemate_tests::invoices;
 use clap::Parser;
 
 /// Makes eight supplier invoices (inv-1.pdf to inv-8.pdf) from a seed, with
-/// truth.json and expected.csv.
+/// truth.json and expected.tsv.
 #[derive(Debug, Parser)]
 #[command(name = "make-invoices")]
 struct Arguments {

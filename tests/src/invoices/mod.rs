@@ -146,7 +146,7 @@ fn document(
     }
 }
 
-/// Writes the set of a seed with `truth.json` and `expected.csv` into a folder,
+/// Writes the set of a seed with `truth.json` and `expected.tsv` into a folder,
 /// which is made if it is not there.
 ///
 /// # Errors
@@ -165,7 +165,7 @@ pub fn write(seed: u64, folder: &Path) -> Result<Vec<Document>, RecipeError> {
         put(&document.file, &document.bytes)?;
     }
     put("truth.json", truth::json(seed, &documents).as_bytes())?;
-    put("expected.csv", truth::csv(&documents).as_bytes())?;
+    put("expected.tsv", truth::tsv(&documents).as_bytes())?;
     Ok(documents)
 }
 

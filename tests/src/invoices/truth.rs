@@ -46,9 +46,9 @@ pub fn json(seed: u64, documents: &[Document]) -> String {
     )
 }
 
-/// `expected.csv`: the sheet's columns and rows. No value holds a comma or a quote.
-pub fn csv(documents: &[Document]) -> String {
-    let mut lines = vec![COLUMNS.join(",")];
-    lines.extend(documents.iter().map(|document| row(document).join(",")));
+/// `expected.tsv`: the sheet's columns and rows, tabs between the cells.
+pub fn tsv(documents: &[Document]) -> String {
+    let mut lines = vec![COLUMNS.join("\t")];
+    lines.extend(documents.iter().map(|document| row(document).join("\t")));
     lines.join("\n") + "\n"
 }
