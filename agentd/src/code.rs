@@ -134,6 +134,12 @@ pub const PACK_MOUNT: Code = Code {
     what: "A verified pack could not be mounted.",
     next: "The kernel needs CONFIG_EROFS_FS with file-backed mounts; run `agentd enter` as root.",
 };
+/// The daemon does not listen.
+pub const AGENTD_NO_DAEMON: Code = Code {
+    id: "agentd.no-daemon",
+    what: "The control daemon's socket for agentd does not answer.",
+    next: "Start casemated first and name its socket with --daemon.",
+};
 
 /// Every code of this crate.
 pub const CODES: &[Code] = &[
@@ -159,4 +165,5 @@ pub const CODES: &[Code] = &[
     PACK_CHANGED,
     PACK_EXPOSED,
     PACK_MOUNT,
+    AGENTD_NO_DAEMON,
 ];

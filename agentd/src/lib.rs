@@ -1,8 +1,11 @@
 //! The agent runtime: supervisor, sandboxes, interpreter, eyes and hands.
 
 pub mod code;
+pub mod desktop;
 pub mod enter;
 pub mod exec;
 pub mod pack;
 pub mod sandbox;
+pub mod supervisor;
+pub mod vision;
 pub mod workflow;

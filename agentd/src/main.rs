@@ -1,10 +1,84 @@
-//! `agentd`: the agent runtime's outer and inner program.
+//! `agentd`: the agent runtime. See `agentd help` for what an operator runs; the
+//! hidden commands are what agentd runs of itself.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use casemate_agentd::enter::{Enter, EnterError};
+use casemate_agentd::exec::{self, Exec};
+use casemate_agentd::sandbox::{How, launch};
+use casemate_agentd::supervisor::serve::Serve;
+use casemate_protocol::Code;
+use clap::{Parser, Subcommand};
+
+/// The agent runtime: supervisor and mediator of confined desktop jobs
+#[derive(Debug, Parser)]
+#[command(name = "agentd", version)]
+struct Agentd {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify and mount the packs, give up everything of the host, and serve (root)
+    Enter(Enter),
+    /// Run one command in a sandbox and pass on its exit code (root)
+    Exec(Exec),
+    /// agentd in its rooms: leases jobs and mediates them
+    #[command(hide = true)]
+    Serve(Serve),
+    /// Inside a desktop compartment: display, buses, applications
+    #[command(hide = true)]
+    Session,
+    /// The process between agentd and a sandbox
+    #[command(hide = true)]
+    Launch,
+    /// The inner half of `exec`
+    #[command(hide = true)]
+    ExecInside { told: String },
+}
+
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("launch") => casemate_agentd::sandbox::launch::main(),
-        _ => ExitCode::from(2),
+    match Agentd::parse().command {
+        Command::Enter(enter) => end("agentd was not started", enter.run()),
+        Command::Exec(exec) => end("the command was not run", exec.run()),
+        Command::Serve(serve) => match serve.run() {
+            Ok(never) => match never {},
+            Err(error) => {
+                say("agentd stopped", &error, error.code());
+                ExitCode::from(error.exit_code())
+            }
+        },
+        Command::Session => casemate_agentd::desktop::session::main(),
+        Command::Launch => launch::main(),
+        Command::ExecInside { told } => end(
+            "the command was not run",
+            exec::inside(&told).map_err(EnterError::from),
+        ),
     }
+}
+
+/// The inner program's exit code is ours; a signal is 128 and its number, as in a
+/// shell; a sandbox ended from outside is 6.
+fn end(what: &str, ended: Result<How, EnterError>) -> ExitCode {
+    match ended {
+        Ok(How::Exited(code)) => ExitCode::from(u8::try_from(code).unwrap_or(70)),
+        Ok(How::Signalled(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(70)),
+        Ok(How::Killed) => ExitCode::from(6),
+        Err(error) => {
+            say(what, &error, error.code());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn say(what: &str, why: &dyn std::error::Error, code: &Code) {
+    // If the error output is gone there is nobody left to tell.
+    let _gone = writeln!(
+        io::stderr(),
+        "agentd: {what}: {why}\n  code {}; {}",
+        code.id,
+        code.next
+    );
 }

@@ -26,6 +26,7 @@ use super::refusal::{At, Refusal};
 use super::sys::{self, Side};
 use super::tree::Tree;
 use crate::code;
+use crate::pack::MountedPack;
 
 /// This program, for launchers.
 pub const AGENTD: &str = "/agentd";
@@ -53,13 +54,12 @@ pub(crate) fn groups() -> Vec<PathBuf> {
 /// What `agentd enter` brings along.
 #[derive(Debug)]
 pub struct Enclosure {
-    /// Verified packs, mounted nowhere yet, by name.
-    pub packs: Vec<(String, OwnedFd)>,
-    /// Directory of the programs for sandboxes.
-    pub programs: PathBuf,
-    /// Further files or directories of the host, by their place in agentd's tree;
-    /// read-only. For tests and operators' commands.
-    pub extra: Vec<(PathBuf, String)>,
+    /// Verified packs, attached nowhere yet.
+    pub packs: Vec<MountedPack>,
+    /// Directory of the programs for sandboxes; it is at [`PROGRAMS`].
+    pub programs: Option<PathBuf>,
+    /// What else of the host is brought along, for operators' commands and tests.
+    pub extra: Vec<Extra>,
     /// First host uid and gid of the range that is agentd's.
     pub uid_base: u32,
     /// How many.
@@ -68,6 +68,34 @@ pub struct Enclosure {
     pub passed: Option<OwnedFd>,
     /// Arguments of the inner agentd.
     pub arguments: Vec<String>,
+}
+
+/// A file or directory of the host in agentd's tree.
+#[derive(Debug)]
+pub struct Extra {
+    from: PathBuf,
+    at: String,
+    writable: bool,
+}
+
+impl Extra {
+    /// Brings `from` along at `at`, to be read and executed.
+    pub fn read_only(from: PathBuf, at: String) -> Self {
+        Self {
+            from,
+            at,
+            writable: false,
+        }
+    }
+
+    /// Brings `from` along at `at`, to be written and not executed.
+    pub fn writable(from: PathBuf, at: String) -> Self {
+        Self {
+            from,
+            at,
+            writable: true,
+        }
+    }
 }
 
 impl Enclosure {
@@ -121,19 +149,27 @@ impl Enclosure {
 
     /// Takes hold of everything by descriptor while the host's tree is there.
     fn gather(&mut self, groups: &Parent) -> Result<Tree, Refusal> {
-        let mut tree = Tree::new()?;
+        let mut tree = Tree::new(self.uid_base)?;
         let this = std::env::current_exe()
             .and_then(fs::canonicalize)
             .at(&code::SANDBOX_MOUNT, || {
                 "this program's own file was not found".to_owned()
             })?;
         tree.bind(&this, AGENTD)?;
-        tree.bind(&self.programs, PROGRAMS)?;
-        for (from, at) in &self.extra {
-            tree.bind(from, at)?;
+        if let Some(programs) = &self.programs {
+            tree.bind(programs, PROGRAMS)?;
         }
-        for (name, pack) in self.packs.drain(..) {
-            tree.mount(pack, &format!("{PACKS}/{name}"))?;
+        for Extra { from, at, writable } in &self.extra {
+            if *writable {
+                tree.bind_writable(from, at)?;
+            } else {
+                tree.bind(from, at)?;
+            }
+        }
+        for pack in self.packs.drain(..) {
+            let place = format!("{PACKS}/{}", pack.manifest.name);
+            tree.mount(pack.mount, &place)?;
+            tree.file(&format!("{place}.pack"), pack.bytes);
         }
         for (controller, directory) in CONTROLLERS.iter().zip(groups.directories()) {
             tree.bind_writable(directory, &format!("{GROUPS}/{controller}"))?;

@@ -25,8 +25,10 @@ const HANGER: &str = "/tmp";
 #[derive(Debug)]
 pub(crate) struct Tree {
     base: OwnedFd,
+    jobs: OwnedFd,
     devices: Vec<(&'static str, OwnedFd)>,
     parts: Vec<Part>,
+    files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 #[derive(Debug)]
@@ -37,8 +39,9 @@ struct Part {
 }
 
 impl Tree {
-    /// An empty tree, with the five devices of the host taken hold of.
-    pub(crate) fn new() -> Result<Self, Refusal> {
+    /// An empty tree, with the five devices of the host taken hold of. `owner` may
+    /// write where jobs are made, and nowhere else.
+    pub(crate) fn new(owner: u32) -> Result<Self, Refusal> {
         let devices = ["null", "zero", "full", "random", "urandom"]
             .into_iter()
             .map(|name| Ok((name, copy(&Path::new("/dev").join(name))?)))
@@ -49,8 +52,10 @@ impl Tree {
                 &[("mode", "755"), ("size", "1m")],
                 MountAttrFlags::empty(),
             )?,
+            jobs: jobs(owner)?,
             devices,
             parts: Vec::new(),
+            files: Vec::new(),
         })
     }
 
@@ -89,6 +94,11 @@ impl Tree {
         Ok(())
     }
 
+    /// A small file with these bytes, at `at`.
+    pub(crate) fn file(&mut self, at: &str, bytes: Vec<u8>) {
+        self.files.push((below(Path::new(""), at), bytes));
+    }
+
     /// Makes this tree the root of the calling process's mount namespace, which
     /// must be its own.
     pub(crate) fn enter(self) -> Result<(), Refusal> {
@@ -106,12 +116,7 @@ impl Tree {
         hang_devices(&below(root, "/dev"), self.devices)?;
         let processes = mounts::make("proc", &[], MountAttrFlags::empty())?;
         attach(&processes, &below(root, "/proc")).at(&code::SANDBOX_MOUNT, failed)?;
-        let jobs = mounts::make(
-            "tmpfs",
-            &[("mode", "711"), ("size", "1m")],
-            MountAttrFlags::empty(),
-        )?;
-        attach(&jobs, &below(root, JOBS)).at(&code::SANDBOX_MOUNT, failed)?;
+        attach(&self.jobs, &below(root, JOBS)).at(&code::SANDBOX_MOUNT, failed)?;
         for part in &self.parts {
             let place = root.join(&part.at);
             let failed = || format!("/{} could not be mounted", part.at.display());
@@ -124,6 +129,9 @@ impl Tree {
             }
             attach(&part.mount, &place).at(&code::SANDBOX_MOUNT, failed)?;
         }
+        for (at, bytes) in &self.files {
+            fs::write(root.join(at), bytes).at(&code::SANDBOX_MOUNT, failed)?;
+        }
         std::os::unix::fs::symlink("usr/lib", root.join("lib")).at(&code::SANDBOX_MOUNT, failed)?;
         sys::set_mount_attributes(self.base.as_fd(), libc::MOUNT_ATTR_RDONLY, false)
             .at(&code::SANDBOX_MOUNT, failed)?;
@@ -132,6 +140,17 @@ impl Tree {
         rustix::mount::unmount(".", UnmountFlags::DETACH).at(&code::SANDBOX_MOUNT, failed)?;
         rustix::process::chdir("/").at(&code::SANDBOX_MOUNT, failed)
     }
+}
+
+fn jobs(owner: u32) -> Result<OwnedFd, Refusal> {
+    let owner = owner.to_string();
+    let options = [
+        ("mode", "711"),
+        ("size", "1m"),
+        ("uid", &owner),
+        ("gid", &owner),
+    ];
+    mounts::make("tmpfs", &options, MountAttrFlags::empty())
 }
 
 /// `/dev` as every sandbox copies it: five devices, a place for shared memory,

@@ -1,0 +1,140 @@
+//! `agentd enter`: root's part. Verifies and mounts the packs, makes agentd's
+//! rooms, and runs `agentd serve` in them.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use casemate_protocol::Code;
+use clap::Args;
+use thiserror::Error;
+
+use crate::code;
+use crate::pack::{MountedPack, PackError, ReleaseKey, SignedPack};
+use crate::sandbox::enclosure::{Enclosure, PASSED};
+use crate::sandbox::{How, Refusal};
+
+/// What is needed to make rooms at all.
+#[derive(Debug, Args)]
+pub struct Ground {
+    /// A signed pack manifest; its data file lies beside it. May be repeated
+    #[arg(long = "pack", value_name = "FILE", required = true)]
+    pub packs: Vec<PathBuf>,
+    /// The public key whose packs are used (P-256, PEM)
+    #[arg(long, value_name = "FILE")]
+    pub release_key: PathBuf,
+    /// First host uid and gid of the range for jobs
+    #[arg(long, value_name = "UID", default_value_t = 200_000)]
+    pub uid_base: u32,
+    /// Size of that range
+    #[arg(long, value_name = "COUNT", default_value_t = 65_536)]
+    pub uid_count: u32,
+}
+
+/// Arguments of `agentd enter`.
+#[derive(Debug, Args)]
+pub struct Enter {
+    #[command(flatten)]
+    ground: Ground,
+    /// The control daemon's socket for agentd
+    #[arg(long, value_name = "SOCKET")]
+    daemon: PathBuf,
+    /// Directory with agent-script and agent-hands
+    #[arg(long, value_name = "DIR")]
+    bin_dir: PathBuf,
+}
+
+/// Why agentd was not started.
+#[derive(Debug, Error)]
+pub enum EnterError {
+    /// A pack is not usable.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The rooms could not be made.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The daemon does not listen.
+    #[error("{} does not answer: {source}", path.display())]
+    Daemon {
+        /// Its socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl EnterError {
+    /// The stable code.
+    pub fn code(&self) -> &'static Code {
+        match self {
+            Self::Pack(e) => e.code(),
+            Self::Refused(e) => e.code,
+            Self::Daemon { .. } => &code::AGENTD_NO_DAEMON,
+        }
+    }
+
+    /// The exit code: 2 bad input, 3 nobody there, 4 refused, 5 damaged, 125 not
+    /// started.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Pack(PackError::Key(_)) => 2,
+            Self::Pack(PackError::Signature(_) | PackError::Exposed { .. }) => 4,
+            Self::Pack(_) => 5,
+            Self::Refused(_) => 125,
+            Self::Daemon { .. } => 3,
+        }
+    }
+}
+
+impl Ground {
+    /// Verifies and mounts every pack, in the order given.
+    ///
+    /// # Errors
+    /// [`PackError`] of the first that is not usable.
+    pub fn mount_packs(&self) -> Result<Vec<MountedPack>, PackError> {
+        let key = ReleaseKey::read(&self.release_key)?;
+        self.packs
+            .iter()
+            .map(|pack| SignedPack::read(pack, &key)?.verify()?.mount())
+            .collect()
+    }
+}
+
+impl Enter {
+    /// Runs agentd until it ends.
+    ///
+    /// # Errors
+    /// [`EnterError`] if it could not be started.
+    pub fn run(self) -> Result<How, EnterError> {
+        let daemon = connect(&self.daemon)?;
+        let packs = self.ground.mount_packs()?;
+        let numbers = [PASSED.to_string(), self.ground.uid_count.to_string()];
+        let arguments = [
+            "serve",
+            "--daemon-fd",
+            &numbers[0],
+            "--uid-count",
+            &numbers[1],
+        ];
+        let enclosure = Enclosure {
+            packs,
+            programs: Some(self.bin_dir),
+            extra: Vec::new(),
+            uid_base: self.ground.uid_base,
+            uid_count: self.ground.uid_count,
+            passed: Some(daemon),
+            arguments: arguments.map(str::to_owned).to_vec(),
+        };
+        Ok(enclosure.run()?)
+    }
+}
+
+/// The connection is made outside: inside there is no path to the socket.
+fn connect(path: &Path) -> Result<OwnedFd, EnterError> {
+    UnixStream::connect(path)
+        .map(OwnedFd::from)
+        .map_err(|source| EnterError::Daemon {
+            path: path.to_owned(),
+            source,
+        })
+}
