@@ -179,7 +179,7 @@ fn compare_events(reference: &Reference, log: &ReplayedLog) -> Option<Deviation>
     let mut tail = reference.tail.iter();
     for event in events {
         let Some(expected) = tail.next() else {
-            let (place, found) = (event.place.clone(), event.digest);
+            let (place, found) = (event.place(), event.digest);
             return Some(Deviation::Extra { pcr, place, found });
         };
         if let Some(deviation) = compare_event(expected, event) {
@@ -190,7 +190,7 @@ fn compare_events(reference: &Reference, log: &ReplayedLog) -> Option<Deviation>
 }
 
 fn compare_event(expected: &ExpectedEvent, event: &ReplayedEvent) -> Option<Deviation> {
-    let (pcr, place) = (event.pcr, event.place.clone());
+    let (pcr, place) = (event.pcr, event.place());
     if !expected.digests.contains(&event.digest) {
         let name = expected.name.clone();
         let (expected, found) = (listed(expected), event.digest);

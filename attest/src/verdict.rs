@@ -261,7 +261,12 @@ impl Verdict {
                 let _ = writeln!(text, "         expected {}", printable(&check.expected));
                 let _ = writeln!(text, "         found    {}", printable(&check.found));
             }
-            let _ = writeln!(text, "         code {}; {}", code.id, code.next);
+            let _ = match check.outcome {
+                Outcome::Weak | Outcome::Fail => {
+                    writeln!(text, "         code {}; {}", code.id, code.next)
+                }
+                _ => writeln!(text, "         code {}", code.id),
+            };
         }
         text
     }

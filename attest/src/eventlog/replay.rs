@@ -10,8 +10,10 @@ use crate::tpm::ALG_SHA256;
 /// An event whose digest the quote vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplayedEvent {
-    /// Its place, for messages: "firmware event 12 (EV_IPL)".
-    pub place: String,
+    /// The log that it is in: `firmware` or `runtime`.
+    pub log: &'static str,
+    /// Its number in that log, from 1.
+    pub number: usize,
     /// The register.
     pub pcr: u8,
     /// The event type. Not authenticated.
@@ -160,20 +162,29 @@ impl ReplayedLog {
     }
 }
 
-fn replayed(name: &str, log: &EventLog<'_>) -> Vec<ReplayedEvent> {
-    let extending = log.events().iter().filter(|event| event.extends());
+impl ReplayedEvent {
+    /// Its place, for messages: "firmware event 12 (EV_IPL)".
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!(
+            "{} event {} ({})",
+            self.log,
+            self.number,
+            type_name(self.event_type)
+        )
+    }
+}
+
+fn replayed(log: &'static str, events: &EventLog<'_>) -> Vec<ReplayedEvent> {
+    let extending = events.events().iter().filter(|event| event.extends());
     let replayed = extending.filter_map(|event| {
-        let place = format!(
-            "{name} event {} ({})",
-            event.number,
-            type_name(event.event_type)
-        );
-        let digest = event.sha256()?;
+        let (number, pcr, event_type) = (event.number, event.pcr, event.event_type);
         Some(ReplayedEvent {
-            place,
-            pcr: event.pcr,
-            event_type: event.event_type,
-            digest,
+            log,
+            number,
+            pcr,
+            event_type,
+            digest: event.sha256()?,
         })
     });
     replayed.collect()

@@ -69,7 +69,7 @@ pub(super) fn check_challenge(case: &Case<'_>) -> Vec<Check> {
         );
         checks.push(check.sides(times, format!("now {now} ms")));
     } else if now < challenge.created_ms {
-        let plain = "the challenge is younger than now: the verifier's clock went back";
+        let plain = "the challenge was made later than now: the verifier's clock went back";
         let check = Check::fail(SUBJECT, &code::CHALLENGE_FUTURE, plain);
         checks.push(check.sides(times, format!("now {now} ms")));
     }
