@@ -43,7 +43,8 @@ fn signature(name: &str, function: &DocFunction) -> String {
         parts.push(format!("*{}", args.name));
     }
     for param in &params.named_only {
-        let default = param.default_value.clone().unwrap_or_default();
+        let needed = param.name.to_uppercase();
+        let default = param.default_value.clone().unwrap_or(needed);
         parts.push(format!("{}={default}", param.name));
     }
     if let Some(kwargs) = &params.kwargs {
@@ -65,4 +66,27 @@ fn text(docs: Option<&DocString>) -> String {
         .collect::<Vec<_>>()
         .join(" ")
         .replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: &str = "the_reference_is_what_the_verbs_say` -->\n";
+    const END: &str = "<!-- verbs: end -->";
+
+    /// With `REWRITE_REFERENCE` in the environment the file is written instead.
+    #[test]
+    fn the_reference_is_what_the_verbs_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/formats/workflow.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = text.split_once(BEGIN).unwrap();
+        let (found, after) = rest.split_once(END).unwrap();
+        if std::env::var_os("REWRITE_REFERENCE").is_some() {
+            let whole = format!("{before}{BEGIN}{}{END}{after}", table());
+            std::fs::write(path, whole).unwrap();
+        } else {
+            assert_eq!(found, table(), "run this test with REWRITE_REFERENCE=1");
+        }
+    }
 }

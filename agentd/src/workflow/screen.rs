@@ -153,12 +153,13 @@ pub fn verbs(builder: &mut GlobalsBuilder) {
         Ok(NoneType)
     }
 
-    /// Waits until something is visible, or with `gone=True` until it is not.
+    /// Waits until something is visible, or with `gone=True` until it is not, for
+    /// ten seconds unless `timeout=` says otherwise.
     ///
     /// `name=` is an accessible element's exact name, with `role=` an AT-SPI role
     /// and `window=` part of its window's title; `text=` is text read from pixels,
     /// compared without spaces, `within=(x, y, w, h)` says where; `title=` is part
-    /// of a window's title. Fails with a code ending in `.timeout`.
+    /// of a window's title. In vain, it fails with a code ending in `.timeout`.
     fn wait<'v>(
         #[starlark(require = named, default = NoneOr::None)] name: NoneOr<String>,
         #[starlark(require = named, default = NoneOr::None)] role: NoneOr<String>,
