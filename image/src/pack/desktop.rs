@@ -144,9 +144,12 @@ fn build(
     ));
     // 5. Look for what must not be there, before any mode is changed.
     screening::screen(&root, strip)?;
-    tree::normalise(&root)?;
-    // 6. What Debian does not bring.
+    // 6. What Debian does not bring; then one owner and plain modes, whatever the builder's umask is.
     furnish(&root, recipe)?;
+    tree::normalise(&root)?;
+    let home = root.join("home/job");
+    std::os::unix::fs::chown(&home, Some(JOB), Some(JOB))
+        .map_err(BuildError::file("own", &home))?;
     tree::set_times(&root, recipe.epoch)?;
     progress.say("writing the erofs and its hash tree");
     erofs::write(&root, out, &recipe.identity(), recipe.epoch)
@@ -219,9 +222,6 @@ fn furnish(root: &Path, recipe: &Recipe) -> Result<(), BuildError> {
         remove(&dir)?;
         std::fs::create_dir_all(&dir).map_err(BuildError::file("make", &dir))?;
     }
-    let home = root.join("home/job");
-    std::os::unix::fs::chown(&home, Some(JOB), Some(JOB))
-        .map_err(BuildError::file("own", &home))?;
     let put = |name: &str, bytes: &[u8]| {
         let path = root.join(name);
         if let Some(parent) = path.parent() {

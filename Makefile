@@ -1,0 +1,82 @@
+# run         build everything, start the appliance and do the example job (ONCE=1: end with its exit code; SEED=n)
+# test        all tests, with the runner's totals
+# test-fresh  `make run ONCE=1` and `make test` in a new Debian 12 root, from a clone of the last commit
+# check       formatting, lints, licences and sources of dependencies, the allowed arrows
+# bench       measure
+# clean       remove what was built; downloads under var/cache stay
+#
+# Each target installs what it needs (ci/debian-packages.txt), as root or through sudo; only Rust is yours to bring.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(TARGET)/debug
+VAR := var
+TOOLS := $(VAR)/tools
+IMAGE := $(BIN)/image
+# A test that builds a sandbox needs root; the build does not.
+RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
+
+.PHONY: help run test test-fresh check bench clean \
+	rust packages tools builder packs workspace ready test-binaries reproducible
+
+help:
+	@sed -n 's/^# \(.*\)/\1/p' Makefile
+
+run: rust packages builder
+	@$(MAKE) -j2 workspace packs
+	@exec $(SUDO) $(BIN)/stand run $(if $(ONCE),--once) $(if $(SEED),--seed $(SEED))
+
+test: rust packages tools builder
+	@$(MAKE) -j2 test-binaries packs
+	@$(RUNNER) $(TOOLS)/cargo-nextest nextest run --workspace --locked
+
+test-fresh: rust packages
+	@ci/test-fresh
+
+check: rust packages tools
+	@cargo fmt --all -- --check
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(TOOLS)/cargo-deny --locked check bans licenses sources
+	@cargo test --quiet --locked -p casemate-tests --test arrows
+
+bench: rust packages builder
+	@$(MAKE) -j2 workspace packs
+	@$(SUDO) $(BIN)/bench
+
+clean:
+	@if [ -x $(BIN)/stand ]; then $(SUDO) $(BIN)/stand clean; fi
+	@cargo clean
+	@$(SUDO) find $(VAR) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
+
+# The two builds of the desktop pack must be one file (about two minutes).
+reproducible: rust packages builder
+	@$(SUDO) $(IMAGE) pack desktop --out $(VAR)/packs --verify-reproducible
+
+rust:
+	@ci/check-rust
+
+packages:
+	@ci/install-packages
+
+tools: packages
+	@ci/fetch-tools $(TOOLS)
+
+# The pack builder first: it then works while cargo compiles the rest.
+builder: rust packages
+	@cargo build --locked -p casemate-image --bin image
+
+workspace:
+	@cargo build --locked --workspace --bins
+
+test-binaries:
+	@cargo build --locked --workspace --all-targets
+
+packs:
+	@$(SUDO) $(IMAGE) keys dev --out $(VAR)/dev
+	@$(SUDO) $(IMAGE) pack ocr --out $(VAR)/packs
+	@$(SUDO) $(IMAGE) pack desktop --out $(VAR)/packs
