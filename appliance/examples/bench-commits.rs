@@ -4,7 +4,11 @@
 //! signed checkpoint, applied to the index. SQLite's is one row of the same size in one table,
 //! each writer with a connection of its own. The two take turns on the same file system, so that
 //! what else the machine does hits both.
-#![expect(clippy::print_stdout, reason = "a benchmark's output is its result")]
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a benchmark's output is its result, and it ends when it cannot have one"
+)]
 
 #[path = "../tests/state_bed/mod.rs"]
 mod state_bed;

@@ -1,4 +1,11 @@
 //! Hard stops with real means: a full disk, and kill -9 under load.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod state_bed;
 

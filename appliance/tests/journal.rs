@@ -1,4 +1,11 @@
 //! The journal alone: torn tails, edited bytes, lost segments, and what counts as which.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod state_bed;
 

@@ -1,4 +1,11 @@
 //! The open state: what goes in comes back, after a stop, without its index, under attack.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by failing"
+)]
 
 mod state_bed;
 

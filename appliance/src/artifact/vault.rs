@@ -143,12 +143,17 @@ impl ArtifactWriter {
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ArtifactError> {
         self.hash.update(bytes);
         self.size = self.size.saturating_add(bytes.len() as u64);
-        self.pending.extend_from_slice(bytes);
-        // The last chunk is sealed as such, so one is kept back until it is known not to be.
-        while self.pending.len() > BYTES {
-            let rest = self.pending.split_off(BYTES);
-            let chunk = std::mem::replace(&mut self.pending, rest);
-            self.put(&chunk, false)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // The last chunk is sealed as such, so a full one waits until it is known not to be.
+            if self.pending.len() == BYTES {
+                let chunk = std::mem::take(&mut self.pending);
+                self.put(&chunk, false)?;
+            }
+            let room = BYTES.saturating_sub(self.pending.len()).min(rest.len());
+            let (now, later) = rest.split_at(room);
+            self.pending.extend_from_slice(now);
+            rest = later;
         }
         Ok(())
     }

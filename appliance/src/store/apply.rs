@@ -1,8 +1,9 @@
 //! What an entry means for the index: one function, live and when rebuilding.
 
 use casemate_protocol::codec;
-use casemate_protocol::event::Event;
+use casemate_protocol::event::{ArtifactKind, Event};
 use casemate_protocol::id::{ArtifactId, Digest, JobId, TenantId};
+use casemate_protocol::job::JobSpec;
 use minicbor::{Decode, Encode};
 
 use super::entry::Entry;
@@ -52,83 +53,28 @@ impl<'r> Batch<'r> {
         self.skip(stamp.entry);
         match entry {
             Entry::WorkflowAdded { name, bundle, by } => {
-                self.unnamed(stamp, tenant, *bundle)?;
-                let row = WorkflowRow {
-                    name: name.clone(),
-                    bundle: *bundle,
-                    by: by.clone(),
-                    added: stamp,
-                };
-                self.put(
-                    self.rows.key(Table::Workflow, name.as_bytes()),
-                    stamp,
-                    tenant,
-                    &row,
-                );
+                self.workflow(stamp, tenant, (name, *bundle, by));
             }
             Entry::InputStored {
                 artifact,
                 name,
                 media,
                 ..
-            } => {
-                let row = ArtifactRow {
-                    artifact: *artifact,
-                    tenant,
-                    job: None,
-                    attempt: 0,
-                    name: name.clone(),
-                    kind: Some(casemate_protocol::event::ArtifactKind::Input),
-                    media: media.clone(),
-                    stored: stamp,
-                };
-                self.put(
-                    self.rows.key(Table::Artifact, &artifact.id.0),
-                    stamp,
-                    tenant,
-                    &row,
-                );
-            }
+            } => self.input(stamp, tenant, *artifact, (name, media)),
             Entry::JobAccepted {
                 spec,
                 inputs,
                 bundle,
-            } => {
-                let mut job = JobRow {
-                    spec: spec.clone(),
-                    inputs: inputs.clone(),
-                    accepted: stamp,
-                    state: State::Queued,
-                    attempt: 1,
-                    cancel: None,
-                    ending: None,
-                    ended: None,
-                    last_number: 0,
-                    events: 0,
-                    steps: 0,
-                    findings: 0,
-                    rows: 0,
-                    files: 0,
-                    manifest: None,
-                    bundle: *bundle,
-                };
-                self.event(stamp, tenant, &mut job, None);
-                self.put_job(stamp, tenant, &job);
-            }
+            } => self.accepted(stamp, tenant, spec, (inputs, *bundle)),
             Entry::JobChanged { job, change } => self.change(stamp, tenant, *job, change)?,
             Entry::ManifestIssued {
                 job,
                 manifest,
                 root,
-            } => {
-                self.manifest(stamp, tenant, *job, (*manifest, *root))?;
-            }
+            } => self.manifest(stamp, tenant, *job, (*manifest, *root))?,
             Entry::HaltSet { halted, by } => {
-                let row = HaltRow {
-                    halted: *halted,
-                    by: by.clone(),
-                    stamp,
-                };
+                let (halted, by) = (*halted, by.clone());
+                let row = HaltRow { halted, by, stamp };
                 self.put(self.rows.key(Table::Halt, &[]), stamp, tenant, &row);
             }
             Entry::KeyErased { subject, .. } => self.forget(*subject)?,
@@ -143,6 +89,73 @@ impl<'r> Batch<'r> {
             | Entry::Denied { .. } => {}
         }
         Ok(())
+    }
+
+    fn workflow(
+        &mut self,
+        stamp: Stamp,
+        tenant: TenantId,
+        (name, bundle, by): (&str, Artifact, &str),
+    ) {
+        self.unnamed(stamp, tenant, bundle);
+        let row = WorkflowRow {
+            name: name.to_owned(),
+            bundle,
+            by: by.to_owned(),
+            added: stamp,
+        };
+        let key = self.rows.key(Table::Workflow, name.as_bytes());
+        self.put(key, stamp, tenant, &row);
+    }
+
+    fn input(
+        &mut self,
+        stamp: Stamp,
+        tenant: TenantId,
+        artifact: Artifact,
+        (name, media): (&str, &str),
+    ) {
+        let row = ArtifactRow {
+            artifact,
+            tenant,
+            job: None,
+            attempt: 0,
+            name: name.to_owned(),
+            kind: Some(ArtifactKind::Input),
+            media: media.to_owned(),
+            stored: stamp,
+        };
+        let key = self.rows.key(Table::Artifact, &artifact.id.0);
+        self.put(key, stamp, tenant, &row);
+    }
+
+    fn accepted(
+        &mut self,
+        stamp: Stamp,
+        tenant: TenantId,
+        spec: &JobSpec,
+        (inputs, bundle): (&[Artifact], Artifact),
+    ) {
+        let mut job = JobRow {
+            spec: spec.clone(),
+            inputs: inputs.to_vec(),
+            accepted: stamp,
+            state: State::Queued,
+            attempt: 1,
+            cancel: None,
+            ending: None,
+            ended: None,
+            last_number: 0,
+            events: 0,
+            steps: 0,
+            findings: 0,
+            rows: 0,
+            files: 0,
+            manifest: None,
+            bundle,
+        };
+        self.event(stamp, tenant, &mut job, None);
+        self.put_job(stamp, tenant, &job);
     }
 
     fn change(
@@ -175,7 +188,7 @@ impl<'r> Batch<'r> {
             } => {
                 job.state = State::Running;
                 job.last_number = *number;
-                self.stored(stamp, tenant, &mut job, *attempt, file)?;
+                self.stored(stamp, tenant, &mut job, *attempt, file);
             }
             Change::CancelAsked { reason } => {
                 job.cancel.get_or_insert_with(|| reason.clone());
@@ -232,7 +245,7 @@ impl<'r> Batch<'r> {
         job: &mut JobRow,
         attempt: u32,
         file: &StoredFile,
-    ) -> Result<(), IndexError> {
+    ) {
         job.files = job.files.saturating_add(1);
         let id = job.spec.job;
         let row = ArtifactRow {
@@ -253,7 +266,6 @@ impl<'r> Batch<'r> {
         );
         let key = self.rows.list_key(Table::JobArtifact, &id.0, stamp.entry);
         self.put(key, stamp, tenant, &file.artifact.id);
-        Ok(())
     }
 
     fn manifest(
@@ -263,7 +275,7 @@ impl<'r> Batch<'r> {
         id: JobId,
         manifest: (Artifact, Digest),
     ) -> Result<(), IndexError> {
-        self.unnamed(stamp, tenant, manifest.0)?;
+        self.unnamed(stamp, tenant, manifest.0);
         if let Some(mut job) = self.get::<JobRow>(&self.rows.key(Table::Job, &id.0))? {
             job.manifest = Some(manifest);
             self.put_job(stamp, tenant, &job);
@@ -272,12 +284,7 @@ impl<'r> Batch<'r> {
     }
 
     /// A bundle or a manifest: known, so that its chunks are not swept.
-    fn unnamed(
-        &mut self,
-        stamp: Stamp,
-        tenant: TenantId,
-        artifact: Artifact,
-    ) -> Result<(), IndexError> {
+    fn unnamed(&mut self, stamp: Stamp, tenant: TenantId, artifact: Artifact) {
         let row = ArtifactRow {
             artifact,
             tenant,
@@ -294,7 +301,6 @@ impl<'r> Batch<'r> {
             tenant,
             &row,
         );
-        Ok(())
     }
 
     fn event(&mut self, stamp: Stamp, tenant: TenantId, job: &mut JobRow, change: Option<&Change>) {

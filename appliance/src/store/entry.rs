@@ -14,6 +14,10 @@ use crate::job::state::Change;
 use crate::keys::SubjectId;
 
 /// One thing that was done, or is about to be.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an entry lives for one commit; a box would only hide the specification"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Entry {
     /// The journal begins.

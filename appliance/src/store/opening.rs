@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, RwLock};
 
 use casemate_attest::checkpoint::Checkpoint;
@@ -17,6 +17,7 @@ use super::index::{Index, IndexError};
 use super::lock::Lock;
 use super::row::Stamp;
 use super::sealed::{self, EntryError};
+use super::writer::Request;
 use super::{
     Anchored, End, OpenError, ReadError, Recorded, Report, Setup, Shared, SignedCheckpoint, Store,
     durable, read, writer,
@@ -204,33 +205,33 @@ fn start(setup: Setup, lock: Lock, opened: Opened) -> Result<(Store, Report), Op
         _lock: lock,
     });
     shared.replay()?;
-    let thread = std::thread::Builder::new()
-        .name("journal".to_owned())
-        .spawn({
-            let shared = Arc::clone(&shared);
-            move || writer::run(&shared, journal, &receiver)
-        });
-    let thread = thread.map_err(|source| io(&dir, source))?;
-    super::lock(&shared.writer).replace(thread);
-    let store = Store {
-        _end: Arc::new(End(Arc::clone(&shared))),
-        shared,
-    };
-    if report.created {
-        store.commit(Entry::StateCreated {
+    let store = run(shared, journal, receiver).map_err(|source| io(&dir, source))?;
+    let first = match report.created {
+        true => Entry::StateCreated {
             appliance: appliance.0,
             audit_key,
             counter,
-        })?;
-    } else {
-        store.commit(Entry::Opened {
+        },
+        false => Entry::Opened {
             clean: report.clean,
             cut: report.cut,
-        })?;
-    }
+        },
+    };
+    store.commit(first)?;
     report.swept = store.sweep()?;
     report.entries = store.checkpoint().checkpoint.size;
     Ok((store, report))
+}
+
+/// Starts the writer thread.
+fn run(shared: Arc<Shared>, journal: Journal, queue: Receiver<Request>) -> std::io::Result<Store> {
+    let writer = Arc::clone(&shared);
+    let thread = std::thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || writer::run(&writer, journal, &queue))?;
+    super::lock(&shared.writer).replace(thread);
+    let _end = Arc::new(End(Arc::clone(&shared)));
+    Ok(Store { shared, _end })
 }
 
 impl Seen {

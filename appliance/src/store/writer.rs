@@ -153,8 +153,8 @@ fn commit(shared: &Shared, journal: &mut Journal, group: Group) {
         log.append(&group.leaves, &places, keyring.signing());
         log.checkpoint()
     };
-    // 4. In the index. It only repeats the journal: if it fails it is marked broken and mended
-    //    before the next group, and what was recorded stays recorded.
+    // 4. In the index. It only repeats the journal: if it fails it is rebuilt from it, now or, for
+    //    want of space, before the next group; what was recorded stays recorded.
     let entries = group.sealed.iter().zip(first..).map(|(sealed, entry)| {
         let stamp = super::row::Stamp {
             entry,
@@ -163,6 +163,7 @@ fn commit(shared: &Shared, journal: &mut Journal, group: Group) {
         (stamp, sealed.tenant, &sealed.request.entry)
     });
     shared.index.apply(entries);
+    let _ = shared.mend_index();
     // 5. The answers.
     for (sealed, entry) in group.sealed.into_iter().zip(first..) {
         let wall_ms = sealed.wall_ms;

@@ -1,4 +1,11 @@
 //! What every test of the state needs: a TPM that is a number, clocks that tick, a job.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by failing"
+)]
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::path::Path;
@@ -155,7 +162,21 @@ pub(crate) fn log_line(job: u8, number: u64, text: &str) -> Entry {
 /// A job with every kind of row that the index has, its file really stored.
 pub(crate) fn fill(store: &Store, job: u8) {
     let id = JobId([job; 16]);
-    let change = |change| Entry::JobChanged { job: id, change };
+    let bundle = store.put_artifact(SubjectId::SYSTEM, b"bundle").unwrap();
+    let name = format!("invoices-{job}");
+    let by = "ada".to_owned();
+    store
+        .commit(Entry::WorkflowAdded { name, bundle, by })
+        .unwrap();
+    let (spec, inputs) = (spec(job), vec![]);
+    store
+        .commit(Entry::JobAccepted {
+            spec,
+            inputs,
+            bundle,
+        })
+        .unwrap();
+    let change = |change| store.commit(Entry::JobChanged { job: id, change }).unwrap();
     let event = |number, event| {
         change(Change::Event {
             attempt: 1,
@@ -163,61 +184,38 @@ pub(crate) fn fill(store: &Store, job: u8) {
             event,
         })
     };
-    let bundle = store.put_artifact(SubjectId::SYSTEM, b"bundle").unwrap();
-    let name = format!("invoices-{job}");
-    store
-        .commit(Entry::WorkflowAdded {
-            name,
-            bundle,
-            by: "ada".into(),
-        })
-        .unwrap();
-    store
-        .commit(Entry::JobAccepted {
-            spec: spec(job),
-            inputs: vec![],
-            bundle,
-        })
-        .unwrap();
-    store.commit(change(Change::Leased { attempt: 1 })).unwrap();
-    store
-        .commit(event(
-            1,
-            Event::Phase {
-                name: "desktop".into(),
-                at_ms: 3,
-            },
-        ))
-        .unwrap();
+    change(Change::Leased { attempt: 1 });
+    event(
+        1,
+        Event::Phase {
+            name: "desktop".into(),
+            at_ms: 3,
+        },
+    );
     let artifact = store
         .put_artifact(SubjectId::of_job(id), &vec![job; 3_000_000])
         .unwrap();
+    let (name, kind) = ("out/a.bin".to_owned(), ArtifactKind::Output);
+    let media = "application/octet-stream".to_owned();
     let file = StoredFile {
         artifact,
-        name: "out/a.bin".into(),
-        kind: ArtifactKind::Output,
-        media: "application/octet-stream".into(),
+        name,
+        kind,
+        media,
     };
-    store
-        .commit(change(Change::Stored {
-            attempt: 1,
-            number: 2,
-            file,
-        }))
-        .unwrap();
-    let finding = Event::Finding {
-        item: "4711".into(),
-        text: "the total is wrong".into(),
-    };
-    store.commit(event(3, finding)).unwrap();
-    store
-        .commit(event(
-            4,
-            Event::Row {
-                cells: vec![("net".into(), "1.00".into())],
-            },
-        ))
-        .unwrap();
+    change(Change::Stored {
+        attempt: 1,
+        number: 2,
+        file,
+    });
+    let (item, text) = ("4711".to_owned(), "the total is wrong".to_owned());
+    event(3, Event::Finding { item, text });
+    event(
+        4,
+        Event::Row {
+            cells: vec![("net".into(), "1.00".into())],
+        },
+    );
     store.commit(halt("ada")).unwrap();
 }
 
