@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::too_many_lines,
     reason = "a test fails by panicking, also in what its functions call"
 )]
 
@@ -78,7 +79,7 @@ impl Script {
     }
 
     /// Answers every action until the last message.
-    fn to_its_end(mut self, mut serve: impl FnMut(&Action) -> Outcome) -> Ended {
+    fn until_it_ends(mut self, mut serve: impl FnMut(&Action) -> Outcome) -> Ended {
         let mut actions = Vec::new();
         loop {
             match self.next() {
@@ -172,7 +173,7 @@ fn run_setup(files: &[(&str, &str)], deadline_ms: u64) -> ScriptSetup {
 }
 
 fn run_with(main: &str, serve: impl FnMut(&Action) -> Outcome) -> Ended {
-    Script::with(&run_setup(&[("main.star", main)], 60_000)).to_its_end(serve)
+    Script::with(&run_setup(&[("main.star", main)], 60_000)).until_it_ends(serve)
 }
 
 fn run(main: &str) -> Ended {
@@ -351,8 +352,9 @@ fn only_the_bundle_can_be_loaded() {
             ("main.star", main),
         ]
     }
-    let run =
-        |main: &str| Script::with(&run_setup(&files(main), 60_000)).to_its_end(|_| Outcome::Done);
+    let run = |main: &str| {
+        Script::with(&run_setup(&files(main), 60_000)).until_it_ends(|_| Outcome::Done)
+    };
     let ended = run("load('lib/a.star', 'four')\nlog(str(four))");
     assert_eq!(ended.last, FromScript::Finished);
     assert_eq!(ended.actions.len(), 2);
@@ -398,7 +400,7 @@ fn a_loop_without_end_stops_at_the_deadline() {
     let loops = "for i in range(2000000000):\n    pass";
     let begun = Instant::now();
     let script = Script::with(&run_setup(&[("main.star", loops)], 500));
-    let (code, message) = script.to_its_end(|_| Outcome::Done).failure();
+    let (code, message) = script.until_it_ends(|_| Outcome::Done).failure();
     assert_eq!(code, "script.deadline", "{message}");
     assert!(begun.elapsed() < PATIENCE / 2);
 }
@@ -407,7 +409,7 @@ fn a_loop_without_end_stops_at_the_deadline() {
 fn the_deadline_holds_inside_a_verb() {
     let mut script = Script::with(&run_setup(&[("main.star", "log('a')\nlog('b')")], 500));
     assert!(matches!(script.next(), FromScript::Act { number: 1, .. }));
-    let (code, _) = script.to_its_end(|_| Outcome::Done).failure();
+    let (code, _) = script.until_it_ends(|_| Outcome::Done).failure();
     assert_eq!(code, "script.deadline");
 }
 
@@ -518,13 +520,16 @@ fn garbage_from_the_other_side_ends_the_process() {
         inputs: vec![],
         deadline_ms: 1000,
     };
-    let (code, _) = Script::with(&setup).to_its_end(|_| Outcome::Done).failure();
+    let (code, _) = Script::with(&setup)
+        .until_it_ends(|_| Outcome::Done)
+        .failure();
     assert_eq!(code, "workflow.files");
 }
 
 fn check(declaration: &str, files: &[(&str, &str)]) -> Vec<Diagnosis> {
     let bundle = codec::encode(&bundle_of(declaration, files)).into();
-    let ended = Script::with(&ScriptSetup::Check { bundle }).to_its_end(|_| panic!("a check acts"));
+    let ended =
+        Script::with(&ScriptSetup::Check { bundle }).until_it_ends(|_| panic!("a check acts"));
     match ended.last {
         FromScript::Checked { diagnoses } => {
             assert_eq!(ended.exit.code(), Some(i32::from(!diagnoses.is_empty())));

@@ -134,7 +134,10 @@ fn perform(
         }
         Action::Keys { chords } => press(eyes, keyboard, chords),
         Action::Read { target } => read(eyes, target, deadline),
-        Action::ReadScreen { within } => Ok((Outcome::Lines(eyes.read(*within)?), *within)),
+        Action::ReadScreen { within } => {
+            eyes.settle()?;
+            Ok((Outcome::Lines(eyes.read(*within)?), *within))
+        }
         Action::SetCell { cell, text } => sheet::set(eyes, keyboard, cell, text, deadline),
         Action::GetCell { cell } => sheet::get(eyes, keyboard, cell, deadline),
         Action::Screenshot { .. } => Ok((Outcome::Done, None)),

@@ -4,7 +4,7 @@
 //! pictures, says that it is ready, is not covered by another application's
 //! window, and is found again at the same place right before.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atspi::State;
 use casemate_protocol::action::{Area, Line, Target};
@@ -23,6 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(60);
 /// Time that two pictures lie apart, in which the target must not change.
 const STILL: Duration = Duration::from_millis(20);
+/// How long nothing may be drawn before the screen is read. A caret blinks
+/// more slowly.
+const REST: Duration = Duration::from_millis(250);
+/// Longest time to wait for that.
+const RESTLESS: Duration = Duration::from_secs(3);
 
 /// Something on the screen that matches a target.
 #[derive(Debug, Clone)]
@@ -122,6 +127,18 @@ impl Eyes {
                 })
             })
             .collect()
+    }
+
+    /// Waits until nothing was drawn for a moment, so that a page that was just
+    /// turned is read and not the one before; a screen that never rests is read
+    /// as it is.
+    ///
+    /// # Errors
+    /// `desktop.lost`.
+    pub fn settle(&self) -> Result<(), Failure> {
+        let end = Instant::now() + RESTLESS;
+        while self.screen.wait_for_change(REST)? && Instant::now() < end {}
+        Ok(())
     }
 
     /// Lines of text of a part of the screen, or of all of it.
