@@ -2,6 +2,7 @@
 
 use casemate_attest::code::Code;
 
+use crate::approval::ApprovalError;
 use crate::attestation::QuoteError;
 use crate::connection::TpmError;
 use crate::firmware::FirmwareError;
@@ -69,6 +70,9 @@ codes! {
     STATE_DAMAGED = "tpm.state-damaged",
         "The record of the sealed root is damaged or cannot be read or written.",
         "Restore root.cbor from a backup; it holds nothing secret.";
+    APPROVAL = "tpm.approval",
+        "The approval of a change is malformed or not signed by the site key of this appliance.",
+        "Have the site approve the change again with the key that this appliance was set up with.";
     FIRMWARE_LOG = "tpm.firmware-log",
         "The firmware's event log is malformed or does not lead to what the TPM holds.",
         "Reset the machine; if it stays so, its firmware cannot be measured.";
@@ -200,6 +204,17 @@ impl UnsealError {
             Self::Lockout(_) => &LOCKOUT,
             Self::Measure(error) => error.code(),
             Self::Tpm(error) => error.stable(),
+        }
+    }
+}
+
+impl ApprovalError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static Code {
+        match self {
+            Self::Format(_) | Self::Signature => &APPROVAL,
+            Self::Record(error) => error.code(),
         }
     }
 }

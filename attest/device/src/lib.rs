@@ -10,6 +10,7 @@
 //! The client is our own: see docs/formats/tpm.md for why `tss-esapi` does not do.
 #![forbid(unsafe_code)]
 
+mod approval;
 mod attestation;
 pub mod code;
 mod connection;
@@ -35,6 +36,7 @@ mod transport;
 mod unseal;
 mod wire;
 
+pub use approval::{ApprovalError, SiteApproval, reseal_site};
 pub use attestation::{AttestationKey, QuoteError};
 pub use connection::TpmError;
 pub use counter::CounterAuth;

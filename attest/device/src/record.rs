@@ -9,6 +9,8 @@ use casemate_attest::digest::Digest;
 use casemate_attest::enrolment::PcrValue;
 use minicbor::{Decode, Encode};
 
+use crate::approval::SiteApproval;
+
 const VERSION: u32 = 1;
 const LIMIT: usize = 16 * 1024;
 
@@ -74,23 +76,6 @@ pub(crate) struct RootRecord {
     /// A change the site approved, if any.
     #[n(11)]
     pub(crate) site_approval: Option<SiteApproval>,
-}
-
-/// A predicted state that the site key approved.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct SiteApproval {
-    /// PCR 7 after the change.
-    #[n(0)]
-    pub(crate) pcr7: Digest,
-    /// PCR 11 after the change.
-    #[n(1)]
-    pub(crate) pcr11: Digest,
-    /// Version number of the release after the change.
-    #[n(2)]
-    pub(crate) number: u64,
-    /// The site key's ECDSA signature, r || s.
-    #[cbor(n(3), with = "minicbor::bytes")]
-    pub(crate) signature: [u8; 64],
 }
 
 /// What a new record is made of.

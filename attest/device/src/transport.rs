@@ -101,6 +101,9 @@ impl Transport {
                 let mut response = vec![0; RESPONSE_LIMIT];
                 let read = file.read(&mut response)?;
                 response.truncate(read);
+                if read == 0 {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"));
+                }
                 Ok(response)
             }
             Self::Socket(stream) => exchange_stream(stream, command),

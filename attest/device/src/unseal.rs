@@ -11,12 +11,13 @@ use casemate_attest::release::{Release, ReleaseError};
 use casemate_attest::sealing;
 use p256::ecdsa::VerifyingKey;
 
+use crate::approval::SiteApproval;
 use crate::connection::{Authority, Command, TpmError};
 use crate::handover::{Facts, Handover};
 use crate::measure::{MeasureError, RuntimeLog};
 use crate::number::cc;
 use crate::object::Transient;
-use crate::record::{RecordError, RootRecord, SiteApproval};
+use crate::record::{RecordError, RootRecord};
 use crate::root::ApplianceRoot;
 use crate::session::{Kind, Session};
 use crate::storage::{HIDDEN, HIDDEN_IN, HIDDEN_OUT, StorageError, StorageRoot};
@@ -318,7 +319,8 @@ fn explain(
         11 => release.initrd_pcr11,
         other => record.enrolled_value(other),
     };
-    for (register, value) in values {
+    // The latch first: after an opening it is the reason, whatever else changed.
+    for (register, value) in values.into_iter().rev() {
         let (found, expected) = (Digest::new(value), expected(register));
         if register == 15 && found != Digest::ZERO {
             return UnsealError::Latched { found };

@@ -2,6 +2,7 @@
 //! activation, certification, quote. Also writes the vector that the verifier's own tests read:
 //!
 //! `cargo test -p casemate-device --test evidence -- --ignored regenerate`
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod bed;
 

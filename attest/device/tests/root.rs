@@ -10,8 +10,9 @@ mod bed;
 
 use bed::{Bed, event, log, release, variable};
 use casemate_attest::digest::Digest;
+use casemate_attest::release::Release;
 use casemate_attest::sealing;
-use casemate_device::{Handover, ProvisionError, UnsealError, firmware};
+use casemate_device::{Handover, ProvisionError, SiteApproval, UnsealError, firmware, reseal_site};
 
 /// A bed with an appliance, reset and measured again.
 fn provisioned() -> (Bed, Handover) {
@@ -359,5 +360,90 @@ fn an_interrupted_first_boot_is_done_again() {
     bed.provision(&tpm).unwrap();
     assert!(whole.exists() && !part.exists());
     bed.open(&tpm).unwrap();
+    bed.assert_clean(&tpm);
+}
+
+/// The bed's appliance before a change of the firmware's allowed keys, and PCR 7 after it.
+fn before_a_change() -> (Bed, Handover, Digest) {
+    let (mut bed, first) = provisioned();
+    let db = position(&bed.boot, b"allowed");
+    bed.boot[db] = variable("db", b"allowed and one more");
+    let bytes = log(&bed.boot);
+    let pcr7 = firmware::FirmwareLog::parse(&bytes).unwrap().replay(7);
+    (bed, first, Digest::new(pcr7))
+}
+
+fn initrd_pcr11(bed: &Bed) -> Digest {
+    let key = bed.release_key.verifying_key();
+    Release::verify(&bed.release(), key).unwrap().initrd_pcr11
+}
+
+#[test]
+fn a_change_that_the_site_approved_opens_the_root() {
+    let (bed, first, pcr7) = before_a_change();
+    let tpm = bed.start();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.policy");
+    let approval = SiteApproval::sign(&bed.site_key, pcr7, initrd_pcr11(&bed), 5).unwrap();
+    reseal_site(&bed.path("state"), &approval.to_bytes()).unwrap();
+    let handover = bed.open(&tpm).unwrap();
+    assert_eq!(handover.store_kek, first.store_kek);
+    bed.assert_clean(&tpm);
+    // The latch holds for this branch as well.
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.latched");
+    bed.assert_clean(&tpm);
+}
+
+#[test]
+fn an_approval_opens_only_the_state_it_names_and_only_down_to_its_floor() {
+    let (mut bed, _, pcr7) = before_a_change();
+    let pcr11 = initrd_pcr11(&bed);
+    // Another PCR 7 than the one that came.
+    let other = SiteApproval::sign(&bed.site_key, Digest::of(b"other"), pcr11, 5).unwrap();
+    reseal_site(&bed.path("state"), &other.to_bytes()).unwrap();
+    let tpm = bed.start();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.policy");
+    // An approval of an older release than the floor.
+    let old = SiteApproval::sign(&bed.site_key, pcr7, pcr11, 4).unwrap();
+    reseal_site(&bed.path("state"), &old.to_bytes()).unwrap();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.policy");
+    bed.assert_clean(&tpm);
+    // The state it names, but not the one that boots.
+    drop(tpm);
+    bed.reset();
+    let genuine = SiteApproval::sign(&bed.site_key, pcr7, pcr11, 5).unwrap();
+    reseal_site(&bed.path("state"), &genuine.to_bytes()).unwrap();
+    bed.boot[2] = variable("SecureBoot", &[0]);
+    let tpm = bed.start();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.policy");
+}
+
+#[test]
+fn an_approval_by_another_key_is_not_taken_and_the_tpm_would_not_either() {
+    let (bed, _, pcr7) = before_a_change();
+    let pcr11 = initrd_pcr11(&bed);
+    let genuine = SiteApproval::sign(&bed.site_key, pcr7, pcr11, 5).unwrap();
+    let forged = SiteApproval::sign(&bed::key(9), pcr7, pcr11, 5).unwrap();
+    let state = bed.path("state");
+    let error = reseal_site(&state, &forged.to_bytes()).unwrap_err();
+    assert_eq!(error.code().id, "tpm.approval");
+    let mut edited = genuine.to_bytes();
+    edited.push(0);
+    assert_eq!(
+        reseal_site(&state, &edited).unwrap_err().code().id,
+        "tpm.approval"
+    );
+    // Written into the record behind the check's back.
+    reseal_site(&state, &genuine.to_bytes()).unwrap();
+    let path = bed.path("state/root.cbor");
+    let record = std::fs::read(&path).unwrap();
+    let at = record
+        .windows(64)
+        .position(|w| w == genuine.signature)
+        .unwrap();
+    let mut record = record;
+    record[at..at + 64].copy_from_slice(&forged.signature);
+    std::fs::write(&path, record).unwrap();
+    let tpm = bed.start();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.policy");
     bed.assert_clean(&tpm);
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use casemate_attest::code::Code;
-use casemate_device::{Opening, Provisioning, Tpm, code};
+use casemate_attest::digest::Digest;
+use casemate_device::{Opening, Provisioning, SiteApproval, Tpm, code};
 use clap::{Parser, Subcommand};
-use p256::ecdsa::VerifyingKey;
-use p256::pkcs8::DecodePublicKey as _;
+use p256::ecdsa::{SigningKey, VerifyingKey};
+use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -67,6 +68,33 @@ enum Command {
         #[arg(long)]
         raise_floor: bool,
     },
+    /// At the site: approve a change of the platform before it happens
+    Approve {
+        /// The site's private key (PKCS#8 PEM)
+        #[arg(long)]
+        site_key: PathBuf,
+        /// PCR 7 after the change, 64 hexadecimal digits
+        #[arg(long)]
+        pcr7: Digest,
+        /// PCR 11 at entering the initrd after the change, 64 hexadecimal digits
+        #[arg(long)]
+        pcr11: Digest,
+        /// Number of the release after the change
+        #[arg(long)]
+        number: u64,
+        /// Where the approval goes
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// On the appliance: let the root also open to a change that the site approved
+    ResealSite {
+        /// The state's TPM directory
+        #[arg(long)]
+        state: PathBuf,
+        /// The approval
+        #[arg(long)]
+        approval: PathBuf,
+    },
 }
 
 /// A failure as the operator reads it.
@@ -97,6 +125,14 @@ fn main() -> ExitCode {
             out_fd,
             raise_floor,
         } => open(&tpm, &state, &release, &runtime_log, out_fd, raise_floor),
+        Command::Approve {
+            site_key,
+            pcr7,
+            pcr11,
+            number,
+            out,
+        } => approve(&site_key, [pcr7, pcr11], number, &out),
+        Command::ResealSite { state, approval } => reseal_site(&state, &approval),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -158,6 +194,32 @@ fn open(
         code: error.code(),
     })?;
     out.write_all(&handover.to_bytes()).map_err(handed)
+}
+
+fn approve(key: &Path, pcrs: [Digest; 2], number: u64, out: &Path) -> Result<(), Failure> {
+    let what = "cannot approve the change";
+    let bad = |path: &Path, why: String| Failure {
+        what,
+        why: format!("{}: {why}", path.display()),
+        code: &code::APPROVAL,
+    };
+    let pem = fs::read_to_string(key).map_err(|error| bad(key, error.to_string()))?;
+    let site = SigningKey::from_pkcs8_pem(&pem)
+        .map_err(|_| bad(key, "not a P-256 private key in PKCS#8 PEM".to_owned()))?;
+    let [pcr7, pcr11] = pcrs;
+    let approval = SiteApproval::sign(&site, pcr7, pcr11, number)
+        .ok_or_else(|| bad(key, "the key does not sign".to_owned()))?;
+    fs::write(out, approval.to_bytes()).map_err(|error| bad(out, error.to_string()))
+}
+
+fn reseal_site(state: &Path, approval: &Path) -> Result<(), Failure> {
+    let what = "cannot let the root open to the change";
+    let approval = read(what, approval, &code::APPROVAL)?;
+    casemate_device::reseal_site(state, &approval).map_err(|error| Failure {
+        what,
+        why: error.to_string(),
+        code: error.code(),
+    })
 }
 
 fn connect(what: &'static str, tcti: &str) -> Result<Tpm, Failure> {
