@@ -206,18 +206,19 @@ fn only_the_syscall_module_has_unsafe_code() {
             && !line.contains("forbid(unsafe_code")
     };
     let mut bad = found("agentd/src/sandbox/sys.rs", unsafe_code);
-    // The one place that opens the module's door.
-    bad.retain(|line| {
-        !line.starts_with("agentd/src/sandbox/mod.rs") || !line.contains("expect(unsafe_code")
-    });
+    // A derive of another crate may write some; then the file itself still has none.
+    bad.retain(|line| !line.contains("expect(unsafe_code, reason = \"derived by "));
     assert_eq!(bad, Vec::<String>::new());
 }
 
 #[test]
 fn every_crate_but_agentd_forbids_unsafe_code() {
-    let roots = ["/src/lib.rs", "/src/main.rs"];
-    let is_root =
-        |path: &str| roots.iter().any(|r| path.ends_with(r)) || path.contains("/src/bin/");
+    let is_root = |path: &str| {
+        let binary = path.split_once("/src/bin/").map(|(_, rest)| rest);
+        path.ends_with("/src/lib.rs")
+            || path.ends_with("/src/main.rs")
+            || binary.is_some_and(|rest| !rest.contains('/') || rest.ends_with("/main.rs"))
+    };
     for (path, text) in sources() {
         if is_root(&path) && !path.starts_with("agentd/src/") {
             assert!(
