@@ -17,15 +17,16 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
 VAR := var
 TOOLS := $(VAR)/tools
-IMAGE := $(BIN)/image
+# A copy, so that cargo may link the program anew while it works.
+IMAGE := $(VAR)/tools/image
 # A test that builds a sandbox needs root; the build does not.
 RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
 
 .PHONY: help run test test-fresh check bench clean \
-	rust packages tools builder packs workspace ready test-binaries reproducible
+	rust packages tools builder packs workspace test-binaries bench-binaries reproducible
 
 help:
-	@sed -n 's/^# \(.*\)/\1/p' Makefile
+	@sed -n '/^$$/q; s/^# //p' Makefile
 
 run: rust packages builder
 	@$(MAKE) -j2 workspace packs
@@ -45,13 +46,14 @@ check: rust packages tools
 	@cargo test --quiet --locked -p casemate-tests --test arrows
 
 bench: rust packages builder
-	@$(MAKE) -j2 workspace packs
-	@$(SUDO) $(BIN)/bench
+	@$(MAKE) -j2 bench-binaries packs
+	@shopt -s nullglob; for bench in $(BIN)/bench $(BIN)/examples/bench-*; do \
+		if [[ -x $$bench && ! -d $$bench ]]; then $(SUDO) $$bench; fi; done
 
 clean:
-	@if [ -x $(BIN)/stand ]; then $(SUDO) $(BIN)/stand clean; fi
 	@cargo clean
-	@$(SUDO) find $(VAR) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf --one-file-system {} + 2>/dev/null || true
+	@if [[ -d $(VAR) ]]; then \
+		$(SUDO) find $(VAR) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf --one-file-system {} +; fi
 
 # The two builds of the desktop pack must be one file (about two minutes).
 reproducible: rust packages builder
@@ -68,7 +70,8 @@ tools: packages
 
 # The pack builder first: it then works while cargo compiles the rest.
 builder: rust packages
-	@cargo build --locked -p casemate-image --bin image
+	@cargo build --locked --workspace --bin image
+	@install -D -m 755 $(BIN)/image $(IMAGE)
 
 workspace:
 	@cargo build --locked --workspace --bins
@@ -76,7 +79,11 @@ workspace:
 test-binaries:
 	@cargo build --locked --workspace --all-targets
 
+bench-binaries:
+	@cargo build --locked --workspace --bins --examples
+
 packs:
 	@$(SUDO) $(IMAGE) keys dev --out $(VAR)/dev
+	@$(SUDO) $(IMAGE) dev-release --keys $(VAR)/dev --out $(VAR)/dev
 	@$(SUDO) $(IMAGE) pack ocr --out $(VAR)/packs
 	@$(SUDO) $(IMAGE) pack desktop --out $(VAR)/packs
