@@ -139,3 +139,42 @@ fn an_altered_member_of_a_vector_is_named() {
         }
     }
 }
+
+/// Seeds for the fuzz targets (attest/fuzz/README.md): the vectors, and their parts.
+#[test]
+#[ignore = "writes the fuzz targets' seeds"]
+fn write_fuzz_seeds() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let seed = |target: &str, name: &str, bytes: &[u8]| {
+        fs::create_dir_all(corpus.join(target)).unwrap();
+        fs::write(corpus.join(target).join(name), bytes).unwrap();
+    };
+    for (name, _) in VECTORS {
+        let vector = Vector::read(name);
+        seed("evidence", name, &vector.evidence);
+        seed("evidence", &format!("{name}-challenge"), &vector.challenge);
+        seed("evidence", &format!("{name}-secret"), &vector.secret);
+        seed("export", name, &vector.audit);
+        let evidence = Evidence::from_bytes(&vector.evidence).unwrap();
+        let body = evidence.body();
+        seed("event_log", &format!("{name}-firmware"), &body.firmware_log);
+        seed("event_log", &format!("{name}-runtime"), &body.runtime_log);
+        seed("checkpoint", name, &body.audit.note);
+        seed("tpm_structures", &format!("{name}-ek"), &body.ek_public);
+        seed(
+            "tpm_structures",
+            &format!("{name}-certify"),
+            &body.log_key.attest,
+        );
+    }
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
+    for entry in fs::read_dir(keys).unwrap() {
+        let folder = entry.unwrap().path();
+        for file in ["public", "attest", "signature"] {
+            if let Ok(bytes) = fs::read(folder.join(file)) {
+                let kind = folder.file_name().unwrap().to_str().unwrap();
+                seed("tpm_structures", &format!("{kind}-{file}"), &bytes);
+            }
+        }
+    }
+}
