@@ -52,6 +52,9 @@ struct PackArgs {
     /// The key that signs the manifest [default: dev/release.key beside OUT]
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Where the recipes are [default: image/packs of the checkout]
+    #[arg(long)]
+    recipes: Option<PathBuf>,
     /// Build twice from scratch and compare instead; writes no pack
     #[arg(long)]
     verify_reproducible: bool,
@@ -118,7 +121,7 @@ fn run(command: Command) -> Result<(), BuildError> {
 }
 
 fn pack(args: &PackArgs) -> Result<(), BuildError> {
-    let places = Places::beside(&args.out, args.key.as_deref());
+    let places = Places::beside(&args.out, args.key.as_deref(), args.recipes.as_deref());
     match (args.pack, args.verify_reproducible) {
         (PackName::Desktop, false) => pack_desktop(&places),
         (PackName::Desktop, true) => verify_reproducible(&places),
@@ -127,7 +130,7 @@ fn pack(args: &PackArgs) -> Result<(), BuildError> {
 }
 
 fn refresh_lock(work: &std::path::Path) -> Result<(), BuildError> {
-    let recipes = Places::beside(work, None).recipes;
+    let recipes = Places::beside(work, None, None).recipes;
     let recipe = Recipe::read(&recipes.join("desktop.toml"))?;
     std::fs::create_dir_all(work).map_err(BuildError::file("make", work))?;
     let work = work

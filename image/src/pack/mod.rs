@@ -43,16 +43,21 @@ impl Places {
     /// The places of a development stand whose packs go to `out`: cache, work
     /// and key are beside it.
     #[must_use]
-    pub fn beside(out: &Path, key: Option<&Path>) -> Self {
+    pub fn beside(out: &Path, key: Option<&Path>, recipes: Option<&Path>) -> Self {
         let var = out.parent().unwrap_or(Path::new("."));
         Self {
-            recipes: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/packs")),
+            recipes: recipes.map_or_else(committed_recipes, Path::to_path_buf),
             out: out.to_path_buf(),
             cache: var.join("cache"),
             work: var.join("build"),
             key: key.map_or_else(|| var.join("dev/release.key"), Path::to_path_buf),
         }
     }
+}
+
+/// The recipes of the checkout that this program was built from.
+fn committed_recipes() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/packs"))
 }
 
 /// What a manifest says beside the measure, and the digest of what it was made from.
