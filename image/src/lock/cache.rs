@@ -77,12 +77,16 @@ fn fetch_group(group: &[&Package], cache: &Path, mirror: &Mirror) -> Result<(), 
     let mut gone = Vec::new();
     for package in group {
         let part = part(package);
-        if !part.exists() {
+        // apt renames a file whose digest is not the expected one.
+        let refused = part.with_extension("part.FAILED");
+        let came = [&part, &refused].into_iter().find(|path| path.exists());
+        let Some(came) = came else {
             gone.push(format!("{} {}", package.name, package.version));
             continue;
-        }
-        let found = hex::encode(digest::of_file(&part)?);
+        };
+        let found = hex::encode(digest::of_file(came)?);
         if found != package.sha256 {
+            std::fs::remove_file(came).map_err(BuildError::file("remove", came))?;
             return Err(BuildError::PinMismatch {
                 what: format!("{} {}", package.name, package.version),
                 expected: package.sha256.clone(),
