@@ -10,8 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::tpm::{OpenTpmError, Tpm};
 
+/// Where swtpm writes its process id, in its state directory.
+const PID_FILE: &str = "swtpm.pid";
 /// Longest wait for swtpm's socket on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,6 +64,7 @@ impl Swtpm {
         };
         fs::create_dir_all(state).map_err(file(state))?;
         let state = state.canonicalize().map_err(file(state))?;
+        end_orphan(&state).map_err(file(&state))?;
         if socket.exists() {
             fs::remove_file(socket).map_err(file(socket))?;
         }
@@ -81,6 +87,8 @@ impl Swtpm {
                 "file={},level=1",
                 state.join("swtpm.log").display()
             ))
+            .arg("--pid")
+            .arg(format!("file={}", state.join(PID_FILE).display()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -146,6 +154,32 @@ impl Drop for Swtpm {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Ends the swtpm that a killed launcher left running on this state: its pid file names a
+/// process whose command line names the state. Any other process is left alone.
+fn end_orphan(state: &Path) -> io::Result<()> {
+    let Ok(text) = fs::read_to_string(state.join(PID_FILE)) else {
+        return Ok(());
+    };
+    let Ok(pid) = text.trim().parse::<i32>() else {
+        return Ok(());
+    };
+    let wanted = format!("dir={},", state.display());
+    let runs = || {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0)
+            .any(|argument| argument.starts_with(wanted.as_bytes()))
+    };
+    if !runs() {
+        return Ok(());
+    }
+    kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+    let start = Instant::now();
+    while runs() && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// Waits until a connection succeeds: the socket's name is there before swtpm listens on it.

@@ -10,6 +10,7 @@ mod bed;
 
 use bed::Bed;
 use bed::tap::{Plan, Tap};
+use casemate_device::swtpm::Swtpm;
 use casemate_device::{Tpm, TpmError, UnsealError};
 
 fn tap(bed: &Bed, plan: Plan) -> Tap {
@@ -201,4 +202,21 @@ fn an_opening_cut_off_after_any_command_opens_again_or_asks_for_a_reset() {
         (1..commands / 2).contains(&latched),
         "{latched} of {commands}"
     );
+}
+
+#[test]
+fn a_software_tpm_left_by_a_killed_launcher_is_ended_and_its_state_kept() {
+    let mut bed = Bed::new();
+    let tpm = bed.start();
+    bed.provision(&tpm).unwrap();
+    drop(tpm);
+    // As if the launcher had been killed: nobody stops this one.
+    let orphan = bed.swtpm.take().unwrap();
+    let pid = orphan.pid();
+    std::mem::forget(orphan);
+    bed.swtpm = Some(Swtpm::start(&bed.path("tpm"), &bed.path("tpm.sock")).unwrap());
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    assert!(line.is_empty(), "the orphan still runs");
+    let tpm = bed.start();
+    bed.open(&tpm).unwrap();
 }
