@@ -38,14 +38,19 @@ pub struct Appliance {
 
 impl std::fmt::Debug for Appliance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Appliance").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Appliance")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
 impl Appliance {
     /// Records that someone was refused; at most one in ten seconds, without waiting.
     pub fn denied(&self, by: &str, what: &str, code: &str) {
-        let mut last = self.last_denied.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .last_denied
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|last| last.elapsed() < DENIED_PAUSE) {
             return;
         }

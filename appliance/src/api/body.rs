@@ -29,7 +29,10 @@ pub async fn next_piece(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> 
                 ApiError::new(
                     StatusCode::REQUEST_TIMEOUT,
                     &code::REQUEST_STALLED,
-                    format!("no byte of the body came for {} seconds", PATIENCE.as_secs()),
+                    format!(
+                        "no byte of the body came for {} seconds",
+                        PATIENCE.as_secs()
+                    ),
                 )
             })?;
         match frame {

@@ -60,7 +60,10 @@ pub(super) fn status(appliance: &Appliance) -> Result<Status, ApiError> {
             clock_ms: clock.ms,
             resets: clock.resets,
             restarts: clock.restarts,
-            counter: appliance.store.anchored().map_or(0, |anchored| anchored.counter),
+            counter: appliance
+                .store
+                .anchored()
+                .map_or(0, |anchored| anchored.counter),
         },
     })
 }
@@ -120,7 +123,9 @@ pub(super) fn add_workflow(
 
 pub(super) fn workflows(appliance: &Appliance) -> Result<Vec<WorkflowView>, ApiError> {
     let rows = appliance.store.index().workflows()?;
-    rows.into_iter().map(|row| view_workflow(appliance, row)).collect()
+    rows.into_iter()
+        .map(|row| view_workflow(appliance, row))
+        .collect()
 }
 
 pub(super) fn workflow(appliance: &Appliance, name: &str) -> Result<WorkflowView, ApiError> {
@@ -173,7 +178,11 @@ pub(super) fn submit(
 
 pub(super) fn jobs(appliance: &Appliance) -> Result<Vec<JobView>, ApiError> {
     let rows = appliance.store.index().jobs()?;
-    Ok(rows.into_iter().rev().map(|row| view_job(appliance, row)).collect())
+    Ok(rows
+        .into_iter()
+        .rev()
+        .map(|row| view_job(appliance, row))
+        .collect())
 }
 
 fn view_job(appliance: &Appliance, row: JobRow) -> JobView {

@@ -99,7 +99,10 @@ pub(super) async fn stream(appliance: Arc<Appliance>, id: ArtifactId) -> Result<
             .artifact(id)?
             .filter(|row| row.kind.is_some())
             .ok_or_else(|| {
-                ApiError::absent(&code::ARTIFACT_UNKNOWN, format!("there is no artifact {id}"))
+                ApiError::absent(
+                    &code::ARTIFACT_UNKNOWN,
+                    format!("there is no artifact {id}"),
+                )
             })?;
         let mut reader = store.artifact_reader(row.artifact)?;
         // The first chunk is read before anything is promised.

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use casemate_protocol::id::JobId;
 use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use serde::de::DeserializeOwned;
@@ -33,91 +34,104 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Result<Reply, ApiError> {
     let (head, body) = request.into_parts();
-    let path = head.uri.path().to_owned();
-    let mut query = Query::parse(head.uri.query().unwrap_or_default())?;
-    let by = principal.name();
-    let segments: Vec<&str> = path.strip_prefix("/v1/").unwrap_or_default().split('/').collect();
-    let empty = |body| whole(body, 0);
-    match (head.method.clone(), segments.as_slice()) {
-        (Method::GET, ["status"]) => {
-            query.end()?;
-            blocking(move || Ok(json(&call::status(&appliance)?))).await
+    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let path = head.uri.path().strip_prefix("/v1/").unwrap_or_default();
+    let segments: Vec<&str> = path.split('/').collect();
+    match head.method {
+        Method::GET => get(appliance, &segments, query).await,
+        Method::POST => post(appliance, &segments, query, principal.name(), body).await,
+        _ => Err(unknown()),
+    }
+}
+
+async fn get(
+    appliance: Arc<Appliance>,
+    segments: &[&str],
+    mut query: Query<'_>,
+) -> Result<Reply, ApiError> {
+    let after = query.take("after")?;
+    let wait_ms = query.take("wait_ms")?;
+    let from = query.take("from")?;
+    let job: Option<JobId> = query.take("job")?;
+    query.end()?;
+    let asked = (
+        after.is_some() || wait_ms.is_some(),
+        from.is_some(),
+        job.is_some(),
+    );
+    match (segments, asked) {
+        (["jobs", job, "events"], (_, false, false)) => {
+            let job = id(job, &code::JOB_UNKNOWN)?;
+            let (after, wait_ms) = (after.unwrap_or(0), wait_ms.unwrap_or(0));
+            Ok(json(&call::events(appliance, job, after, wait_ms).await?))
         }
-        (Method::GET, ["workflows"]) => {
-            query.end()?;
-            blocking(move || Ok(json(&call::workflows(&appliance)?))).await
+        (["audit"], (false, _, false)) => {
+            blocking(move || Ok(json(&call::audit(&appliance, from.unwrap_or(0))?))).await
         }
-        (Method::POST, ["workflows"]) => {
-            query.end()?;
-            let bundle = whole(body, MAX_BUNDLE).await?;
-            blocking(move || Ok(json(&call::add_workflow(&appliance, &bundle, &by)?))).await
+        (["artifacts"], (false, false, _)) => {
+            let job = job.ok_or_else(|| malformed("the query has no `job`"))?;
+            blocking(move || Ok(json(&call::artifacts(&appliance, job)?))).await
         }
-        (Method::POST, ["workflows", "check"]) => {
-            query.end()?;
-            let bundle = whole(body, MAX_BUNDLE).await?;
-            blocking(move || Ok(json(&call::check_workflow(&appliance, &bundle)?))).await
-        }
-        (Method::GET, ["workflows", name]) => {
-            query.end()?;
+        (_, (true, ..) | (_, true, _) | (.., true)) => Err(malformed(
+            "the query has a key that this call does not know",
+        )),
+        (["status"], _) => blocking(move || Ok(json(&call::status(&appliance)?))).await,
+        (["workflows"], _) => blocking(move || Ok(json(&call::workflows(&appliance)?))).await,
+        (["workflows", name], _) => {
             let name = (*name).to_owned();
             blocking(move || Ok(json(&call::workflow(&appliance, &name)?))).await
         }
-        (Method::POST, ["inputs"]) => {
-            query.end()?;
-            Ok(json(&file::store_input(appliance, body, by).await?))
-        }
-        (Method::GET, ["jobs"]) => {
-            query.end()?;
-            blocking(move || Ok(json(&call::jobs(&appliance)?))).await
-        }
-        (Method::POST, ["jobs"]) => {
-            query.end()?;
-            let wanted: JobRequest = parse(&whole(body, MAX_JSON).await?)?;
-            blocking(move || Ok(json(&call::submit(&appliance, wanted, by)?))).await
-        }
-        (Method::GET, ["jobs", job]) => {
-            query.end()?;
+        (["jobs"], _) => blocking(move || Ok(json(&call::jobs(&appliance)?))).await,
+        (["jobs", job], _) => {
             let job = id(job, &code::JOB_UNKNOWN)?;
             blocking(move || Ok(json(&call::job(&appliance, job)?))).await
         }
-        (Method::GET, ["jobs", job, "events"]) => {
-            let job = id(job, &code::JOB_UNKNOWN)?;
-            let after = query.take("after")?.unwrap_or(0);
-            let wait_ms = query.take("wait_ms")?.unwrap_or(0);
-            query.end()?;
-            Ok(json(&call::events(appliance, job, after, wait_ms).await?))
+        (["artifacts", artifact], _) => {
+            file::stream(appliance, id(artifact, &code::ARTIFACT_UNKNOWN)?).await
         }
-        (Method::POST, ["jobs", job, "cancel"]) => {
-            query.end()?;
-            empty(body).await?;
+        (["audit", "export"], _) => {
+            blocking(move || Ok(bytes_of("application/cbor-seq", call::export(&appliance)?))).await
+        }
+        (["audit", "verify"], _) => blocking(move || Ok(json(&call::verify(&appliance)?))).await,
+        (["enrolment"], _) => {
+            blocking(move || Ok(bytes_of("application/cbor", call::enrolment(&appliance)?))).await
+        }
+        _ => Err(unknown()),
+    }
+}
+
+async fn post(
+    appliance: Arc<Appliance>,
+    segments: &[&str],
+    mut query: Query<'_>,
+    by: String,
+    body: Incoming,
+) -> Result<Reply, ApiError> {
+    let job: Option<JobId> = match segments {
+        ["evidence"] => query.take("job")?,
+        _ => None,
+    };
+    query.end()?;
+    match segments {
+        ["workflows"] => {
+            let bundle = whole(body, MAX_BUNDLE).await?;
+            blocking(move || Ok(json(&call::add_workflow(&appliance, &bundle, &by)?))).await
+        }
+        ["workflows", "check"] => {
+            let bundle = whole(body, MAX_BUNDLE).await?;
+            blocking(move || Ok(json(&call::check_workflow(&appliance, &bundle)?))).await
+        }
+        ["inputs"] => Ok(json(&file::store_input(appliance, body, by).await?)),
+        ["jobs"] => {
+            let wanted: JobRequest = parse(&whole(body, MAX_JSON).await?)?;
+            blocking(move || Ok(json(&call::submit(&appliance, wanted, by)?))).await
+        }
+        ["jobs", job, "cancel"] => {
+            whole(body, 0).await?;
             let job = id(job, &code::JOB_UNKNOWN)?;
             blocking(move || Ok(json(&call::cancel(&appliance, job, &by)?))).await
         }
-        (Method::GET, ["artifacts"]) => {
-            let job = query.take("job")?.ok_or_else(|| malformed("`job` is missing"))?;
-            query.end()?;
-            blocking(move || Ok(json(&call::artifacts(&appliance, job)?))).await
-        }
-        (Method::GET, ["artifacts", artifact]) => {
-            query.end()?;
-            file::stream(appliance, id(artifact, &code::ARTIFACT_UNKNOWN)?).await
-        }
-        (Method::GET, ["audit"]) => {
-            let from = query.take("from")?.unwrap_or(0);
-            query.end()?;
-            blocking(move || Ok(json(&call::audit(&appliance, from)?))).await
-        }
-        (Method::GET, ["audit", "export"]) => {
-            query.end()?;
-            blocking(move || Ok(bytes_of("application/cbor-seq", call::export(&appliance)?))).await
-        }
-        (Method::GET, ["audit", "verify"]) => {
-            query.end()?;
-            blocking(move || Ok(json(&call::verify(&appliance)?))).await
-        }
-        (Method::POST, ["evidence"]) => {
-            let job = query.take("job")?;
-            query.end()?;
+        ["evidence"] => {
             let challenge = whole(body, MAX_CHALLENGE).await?;
             blocking(move || {
                 let bytes = call::evidence(&appliance, challenge, job, &by)?;
@@ -125,20 +139,19 @@ pub async fn answer(
             })
             .await
         }
-        (Method::POST, ["halt"]) => {
-            query.end()?;
+        ["halt"] => {
             let wanted: HaltRequest = parse(&whole(body, MAX_JSON).await?)?;
             blocking(move || Ok(json(&call::halt(&appliance, wanted, &by)?))).await
         }
-        (Method::GET, ["enrolment"]) => {
-            query.end()?;
-            blocking(move || Ok(bytes_of("application/cbor", call::enrolment(&appliance)?))).await
-        }
-        _ => Err(ApiError::absent(
-            &code::REQUEST_UNKNOWN,
-            "the API has no such path with this method",
-        )),
+        _ => Err(unknown()),
     }
+}
+
+fn unknown() -> ApiError {
+    ApiError::absent(
+        &code::REQUEST_UNKNOWN,
+        "the API has no such path with this method",
+    )
 }
 
 /// Runs what waits for the disk, the TPM or agentd where it may wait.
@@ -219,6 +232,11 @@ mod tests {
         for bad in ["a=1&a=2", "a", "a&b=1"] {
             assert!(Query::parse(bad).is_err(), "{bad}");
         }
-        assert!(Query::parse("after=-1").unwrap().take::<u64>("after").is_err());
+        assert!(
+            Query::parse("after=-1")
+                .unwrap()
+                .take::<u64>("after")
+                .is_err()
+        );
     }
 }

@@ -67,7 +67,11 @@ async fn connection(stream: UnixStream, appliance: Arc<Appliance>) {
     };
     let principal = appliance.door.admit(peer.uid(), peer.gid());
     if let Err(stranger) = &principal {
-        appliance.denied(&stranger.to_string(), "use the API", code::ACCESS_REFUSED.id);
+        appliance.denied(
+            &stranger.to_string(),
+            "use the API",
+            code::ACCESS_REFUSED.id,
+        );
     }
     let service = service_fn(|request: Request<Incoming>| {
         let appliance = Arc::clone(&appliance);
@@ -135,6 +139,8 @@ pub fn bytes_of(media: &'static str, bytes: Vec<u8>) -> Reply {
 pub fn body_of(media: &'static str, body: ReplyBody) -> Reply {
     let mut reply = Response::new(body);
     let media = hyper::header::HeaderValue::from_static(media);
-    reply.headers_mut().insert(hyper::header::CONTENT_TYPE, media);
+    reply
+        .headers_mut()
+        .insert(hyper::header::CONTENT_TYPE, media);
     reply
 }

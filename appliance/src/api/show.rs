@@ -25,7 +25,12 @@ pub fn workflow(row: WorkflowRow, bundle: Bundle) -> WorkflowView {
             .into_iter()
             .map(|(path, bytes)| (path, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
             .collect(),
-        verbs: bundle.grants.verbs.iter().map(|verb| verb.word().to_owned()).collect(),
+        verbs: bundle
+            .grants
+            .verbs
+            .iter()
+            .map(|verb| verb.word().to_owned())
+            .collect(),
         applications: bundle.grants.applications,
         outputs: bundle.grants.outputs,
         parameters: bundle.parameters.into_iter().collect(),
@@ -66,7 +71,12 @@ pub fn job(row: JobRow, waits: Option<String>) -> JobView {
             .iter()
             .map(|input| (input.name.clone(), input.digest.to_string()))
             .collect(),
-        parameters: row.spec.parameters.iter().cloned().collect::<BTreeMap<_, _>>(),
+        parameters: row
+            .spec
+            .parameters
+            .iter()
+            .cloned()
+            .collect::<BTreeMap<_, _>>(),
         events: row.events,
         steps: row.steps,
         findings: row.findings,
@@ -117,14 +127,28 @@ fn reported(view: &mut EventView, event: Event) {
             view.target = Some(name);
             view.at_ms = Some(at_ms);
         }
-        Event::StepStarted { step, verb, target, at_ms } => {
+        Event::StepStarted {
+            step,
+            verb,
+            target,
+            at_ms,
+        } => {
             view.kind = "step-started".to_owned();
             view.step = Some(step);
             view.verb = Some(verb);
             view.target = Some(target);
             view.at_ms = Some(at_ms);
         }
-        Event::StepDone { step, verb, target, result, at_ms, took_ms, screenshot, .. } => {
+        Event::StepDone {
+            step,
+            verb,
+            target,
+            result,
+            at_ms,
+            took_ms,
+            screenshot,
+            ..
+        } => {
             view.kind = "step".to_owned();
             view.step = Some(step);
             view.verb = Some(verb);
@@ -132,14 +156,7 @@ fn reported(view: &mut EventView, event: Event) {
             view.at_ms = Some(at_ms);
             view.took_ms = Some(took_ms);
             view.screenshot = screenshot;
-            let (outcome, code, message) = match result {
-                StepResult::Ok => ("ok", None, None),
-                StepResult::Failed { code, message } => ("failed", Some(code), Some(message)),
-                StepResult::Refused { code, message } => ("refused", Some(code), Some(message)),
-            };
-            view.outcome = Some(outcome.to_owned());
-            view.code = code;
-            view.message = message;
+            outcome(view, result);
         }
         Event::Log { text } => {
             view.kind = "log".to_owned();
@@ -161,6 +178,17 @@ fn reported(view: &mut EventView, event: Event) {
             view.message = Some(format!("{rows} rows equal"));
         }
     }
+}
+
+fn outcome(view: &mut EventView, result: StepResult) {
+    let (outcome, code, message) = match result {
+        StepResult::Ok => ("ok", None, None),
+        StepResult::Failed { code, message } => ("failed", Some(code), Some(message)),
+        StepResult::Refused { code, message } => ("refused", Some(code), Some(message)),
+    };
+    view.outcome = Some(outcome.to_owned());
+    view.code = code;
+    view.message = message;
 }
 
 fn ended(view: &mut EventView, ending: Ending) {
@@ -223,10 +251,10 @@ pub fn inputs(row: &JobRow) -> Vec<ArtifactView> {
 
 /// An entry of the audit log, in one line.
 pub fn audit(recorded: Recorded) -> AuditView {
-    let text = recorded.entry.as_ref().map_or_else(
-        || "the key of this subject was erased".to_owned(),
-        sentence,
-    );
+    let text = recorded
+        .entry
+        .as_ref()
+        .map_or_else(|| "the key of this subject was erased".to_owned(), sentence);
     AuditView {
         number: recorded.leaf.seq,
         time: recorded.leaf.wall_ms / 1000,
@@ -253,7 +281,10 @@ fn sentence(entry: &Entry) -> String {
             format!("workflow {name} added by {by}, bundle {}", bundle.digest)
         }
         Entry::InputStored { artifact, by, .. } => {
-            format!("input {} of {} bytes stored by {by}", artifact.id, artifact.size)
+            format!(
+                "input {} of {} bytes stored by {by}",
+                artifact.id, artifact.size
+            )
         }
         Entry::JobAccepted { spec, .. } => format!(
             "job {} of workflow {} accepted for {}",
@@ -281,10 +312,14 @@ fn changed(change: &Change) -> String {
         Change::Leased { attempt } => format!("leased, attempt {attempt}"),
         Change::Event { event, .. } => match event {
             Event::Phase { name, .. } => format!("reached {name}"),
-            Event::StepStarted { step, verb, target, .. } => {
+            Event::StepStarted {
+                step, verb, target, ..
+            } => {
                 format!("step {step} started: {verb} {target}")
             }
-            Event::StepDone { step, verb, result, .. } => match result {
+            Event::StepDone {
+                step, verb, result, ..
+            } => match result {
                 StepResult::Ok => format!("step {step} done: {verb}"),
                 StepResult::Failed { code, .. } => format!("step {step} failed: {verb}: {code}"),
                 StepResult::Refused { code, message } => {
@@ -297,7 +332,10 @@ fn changed(change: &Change) -> String {
             Event::Verified { path, rows, .. } => format!("verified {path}, {rows} rows"),
         },
         Change::Stored { file, .. } => {
-            format!("stored {} as {}, {}", file.name, file.artifact.id, file.artifact.digest)
+            format!(
+                "stored {} as {}, {}",
+                file.name, file.artifact.id, file.artifact.digest
+            )
         }
         Change::CancelAsked { reason } => format!("told to stop: {reason}"),
         Change::Requeued { attempt, reason } => format!("requeued for attempt {attempt}: {reason}"),

@@ -9,13 +9,25 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Every command speaks to the control daemon through its local socket; the
 /// daemon knows you by what the kernel says of your process.
 #[derive(Debug, Parser)]
-#[command(name = "casemate", version, max_term_width = 80, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done; 1 negative verdict, job or check failed; 2 bad usage or \
+#[command(
+    name = "casemate",
+    version,
+    max_term_width = 80,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 negative verdict, job or check failed; 2 bad usage or \
 malformed input; 3 the daemon or the agent is not there; 4 refused; 5 stored state is damaged; \
-6 interrupted or timed out; 70 internal fault.")]
+6 interrupted or timed out; 70 internal fault."
+)]
 pub struct Cli {
     /// The daemon's socket.
-    #[arg(long, global = true, value_name = "PATH", default_value = "/run/casemate/api.sock")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        default_value = "/run/casemate/api.sock"
+    )]
     pub socket: PathBuf,
     /// Print JSON instead of text.
     #[arg(long, global = true)]

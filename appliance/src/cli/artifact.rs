@@ -29,7 +29,12 @@ fn list(desk: &mut Desk<'_>, job: &str, kind: Option<Kind>) -> Result<Exit, Fail
     }
     let mut table = text::Table::new(&["ID", "KIND", "SIZE", "NAME"]);
     for view in views {
-        table.row(vec![view.artifact, view.kind, text::size(view.size), view.name]);
+        table.row(vec![
+            view.artifact,
+            view.kind,
+            text::size(view.size),
+            view.name,
+        ]);
     }
     table.write(desk.out, "no artifacts")?;
     Ok(Exit::Done)
@@ -44,9 +49,17 @@ pub(super) fn of_job(desk: &Desk<'_>, job: &str) -> Result<Vec<ArtifactView>, Fa
 fn get(desk: &mut Desk<'_>, artifact: &str, out: &Path) -> Result<Exit, Failure> {
     let size = fetch(desk, artifact, out)?;
     if desk.json {
-        text::json(desk.out, &serde_json::json!({ "file": out.display().to_string(), "size": size }))?;
+        text::json(
+            desk.out,
+            &serde_json::json!({ "file": out.display().to_string(), "size": size }),
+        )?;
     } else {
-        writeln!(desk.out, "{}, {}", text::clean(&out.display().to_string()), text::size(size))?;
+        writeln!(
+            desk.out,
+            "{}, {}",
+            text::clean(&out.display().to_string()),
+            text::size(size)
+        )?;
     }
     Ok(Exit::Done)
 }

@@ -12,7 +12,9 @@ pub(super) fn run(desk: &mut Desk<'_>, command: Audit) -> Result<Exit, Failure> 
     match command {
         Audit::List { from, limit } => list(desk, from, limit),
         Audit::Export(file) => {
-            let bytes = desk.client.get_bytes("exporting the audit log", "/v1/audit/export")?;
+            let bytes = desk
+                .client
+                .get_bytes("exporting the audit log", "/v1/audit/export")?;
             evidence::save(desk, &file.out, &bytes)
         }
         Audit::Verify => verify(desk),
@@ -65,9 +67,15 @@ fn verify(desk: &mut Desk<'_>) -> Result<Exit, Failure> {
     let root = hex::encode(export.checkpoint.root.as_bytes());
     let key = hex::encode(export.key.as_bytes());
     if desk.json {
-        text::json(desk.out, &serde_json::json!({ "entries": size, "root": root, "key": key }))?;
+        text::json(
+            desk.out,
+            &serde_json::json!({ "entries": size, "root": root, "key": key }),
+        )?;
     } else {
-        writeln!(desk.out, "the audit log holds: {size} entries, each as signed")?;
+        writeln!(
+            desk.out,
+            "the audit log holds: {size} entries, each as signed"
+        )?;
         text::pairs(desk.out, &[("root", root), ("log key", key)])?;
     }
     Ok(Exit::Done)

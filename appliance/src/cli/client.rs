@@ -86,7 +86,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub(super) fn post_bytes(&self, what: &str, path: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    pub(super) fn post_bytes(
+        &self,
+        what: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, Failure> {
         self.call(what, Method::POST, path, body.into())
     }
 

@@ -38,7 +38,10 @@ pub(super) fn save(desk: &mut Desk<'_>, path: &Path, bytes: &[u8]) -> Result<Exi
         .map_err(|e| Failure::file(&what, &e))?;
     let name = path.display().to_string();
     if desk.json {
-        text::json(desk.out, &serde_json::json!({ "file": name, "size": bytes.len() }))?;
+        text::json(
+            desk.out,
+            &serde_json::json!({ "file": name, "size": bytes.len() }),
+        )?;
     } else {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         writeln!(desk.out, "{}, {}", text::clean(&name), text::size(size))?;

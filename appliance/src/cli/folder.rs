@@ -13,14 +13,16 @@ use super::failure::Failure;
 /// files are left out.
 pub(super) fn read(what: &str, folder: &Path) -> Result<Bundle, Failure> {
     let declaration = fs::read_to_string(folder.join(DECLARATION)).map_err(|e| {
-        Failure::file(format!("{what}: reading {}", folder.join(DECLARATION).display()), &e)
+        Failure::file(
+            format!("{what}: reading {}", folder.join(DECLARATION).display()),
+            &e,
+        )
     })?;
     let mut files = Vec::new();
     let mut left = MAX_BYTES;
     collect(what, folder, "", &mut files, &mut left)?;
-    Bundle::from_source(&declaration, files).map_err(|e| {
-        Failure::new(what, e.to_string(), e.code(), Exit::Usage)
-    })
+    Bundle::from_source(&declaration, files)
+        .map_err(|e| Failure::new(what, e.to_string(), e.code(), Exit::Usage))
 }
 
 fn collect(
@@ -34,8 +36,15 @@ fn collect(
         Failure::file(format!("{what}: reading {}", path.display()), e)
     };
     for entry in sorted(folder).map_err(|e| failed(folder, &e))? {
-        let Some(name) = entry.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
-            return Err(too(what, format!("{} is not named in UTF-8", entry.display())));
+        let Some(name) = entry
+            .file_name()
+            .and_then(|name| name.to_str())
+            .map(str::to_owned)
+        else {
+            return Err(too(
+                what,
+                format!("{} is not named in UTF-8", entry.display()),
+            ));
         };
         let relative = format!("{prefix}{name}");
         if name.starts_with('.') || relative == DECLARATION {
@@ -47,14 +56,20 @@ fn collect(
             continue;
         }
         if !kind.is_file() {
-            return Err(too(what, format!("{} is not a plain file", entry.display())));
+            return Err(too(
+                what,
+                format!("{} is not a plain file", entry.display()),
+            ));
         }
         let size = usize::try_from(kind.len()).unwrap_or(usize::MAX);
         *left = left
             .checked_sub(size)
             .filter(|_| files.len() < MAX_FILES)
             .ok_or_else(|| {
-                too(what, format!("more than {MAX_FILES} files or {MAX_BYTES} bytes"))
+                too(
+                    what,
+                    format!("more than {MAX_FILES} files or {MAX_BYTES} bytes"),
+                )
             })?;
         files.push((relative, fs::read(&entry).map_err(|e| failed(&entry, &e))?));
     }
@@ -85,5 +100,10 @@ fn sorted(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn too(what: &str, why: String) -> Failure {
-    Failure::new(what, why, &casemate_protocol::code::WORKFLOW_FILES, Exit::Usage)
+    Failure::new(
+        what,
+        why,
+        &casemate_protocol::code::WORKFLOW_FILES,
+        Exit::Usage,
+    )
 }

@@ -39,7 +39,11 @@ fn start(desk: &mut Desk<'_>, command: &Run) -> Result<Exit, Failure> {
         let (key, value) = parameter
             .split_once('=')
             .ok_or_else(|| usage(&what, format!("--param {parameter:?} is not KEY=VALUE")))?;
-        if request.parameters.insert(key.to_owned(), value.to_owned()).is_some() {
+        if request
+            .parameters
+            .insert(key.to_owned(), value.to_owned())
+            .is_some()
+        {
             return Err(usage(&what, format!("parameter {key:?} is given twice")));
         }
     }
@@ -113,7 +117,9 @@ fn fetch_outputs(desk: &mut Desk<'_>, job: &str, out: &Path) -> Result<(), Failu
         }
         // A name is the workflow's claim; only a plain one becomes a path here.
         let name = file.name.strip_prefix("out/").unwrap_or(&file.name);
-        let plain = Path::new(name).file_name().is_some_and(|plain| plain == name);
+        let plain = Path::new(name)
+            .file_name()
+            .is_some_and(|plain| plain == name);
         if !plain || name.contains('/') {
             let why = format!("the output {:?} has no plain name", file.name);
             return Err(usage("fetching the outputs", why));
@@ -133,14 +139,16 @@ fn end(desk: &mut Desk<'_>, view: &JobView) -> Result<Exit, Failure> {
     if desk.json {
         text::json_line(desk.out, view)?;
     } else {
-        writeln!(
-            desk.out,
-            "job {} {}: {} steps, {} rows, {} findings, {} artifacts",
-            view.job, view.state, view.steps, view.rows, view.findings, view.artifacts
-        )?;
+        writeln!(desk.out, "job {} {}", view.job, view.state)?;
+        writeln!(desk.out, "  {}", so_far(view))?;
         if let Some(message) = &view.message {
             let code = view.code.as_deref().unwrap_or("job.cancelled");
-            writeln!(desk.out, "  {}: {}", text::clean(code), text::clean(message))?;
+            writeln!(
+                desk.out,
+                "  {}: {}",
+                text::clean(code),
+                text::clean(message)
+            )?;
         }
     }
     Ok(if view.state == "succeeded" {
@@ -148,6 +156,17 @@ fn end(desk: &mut Desk<'_>, view: &JobView) -> Result<Exit, Failure> {
     } else {
         Exit::Negative
     })
+}
+
+/// What a job has done so far.
+fn so_far(view: &JobView) -> String {
+    [
+        text::count(view.steps, "step"),
+        text::count(view.rows, "row"),
+        text::count(view.findings, "finding"),
+        text::count(view.artifacts, "artifact"),
+    ]
+    .join(", ")
 }
 
 /// Prints the events of a job as they come.
@@ -184,7 +203,10 @@ fn line(event: &EventView) -> String {
             let outcome = match event.outcome.as_deref() {
                 Some("ok") => format!("ok {}", text::seconds(event.took_ms.unwrap_or(0))),
                 Some(outcome) => {
-                    format!("{outcome} {}: {message}", event.code.as_deref().unwrap_or_default())
+                    format!(
+                        "{outcome} {}: {message}",
+                        event.code.as_deref().unwrap_or_default()
+                    )
                 }
                 None => "...".to_owned(),
             };
@@ -254,13 +276,7 @@ fn show(desk: &mut Desk<'_>, view: &JobView) -> Result<(), Failure> {
         pairs.push(("reason", message.clone()));
     }
     pairs.extend([
-        (
-            "so far",
-            format!(
-                "{} steps, {} rows, {} findings, {} artifacts",
-                view.steps, view.rows, view.findings, view.artifacts
-            ),
-        ),
+        ("so far", so_far(view)),
         ("spec", view.spec.clone()),
         ("bundle", view.bundle.clone()),
         ("pack", view.pack.clone()),
@@ -269,7 +285,10 @@ fn show(desk: &mut Desk<'_>, view: &JobView) -> Result<(), Failure> {
         pairs.push(("parameter", format!("{name} = {value}")));
     }
     for (name, digest) in &view.inputs {
-        pairs.push(("input", format!("{name} {}", digest.get(..16).unwrap_or(digest))));
+        pairs.push((
+            "input",
+            format!("{name} {}", digest.get(..16).unwrap_or(digest)),
+        ));
     }
     Ok(text::pairs(desk.out, &pairs)?)
 }
@@ -299,9 +318,14 @@ fn find(desk: &Desk<'_>, what: &str, job: &str) -> Result<JobView, Failure> {
 
 /// The full id; a beginning is looked up in the list of jobs.
 pub(super) fn full_id(desk: &Desk<'_>, what: &str, job: &str) -> Result<String, Failure> {
-    if job.is_empty() || job.len() > 32 || !job.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    if job.is_empty()
+        || job.len() > 32
+        || !job.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     {
-        return Err(usage(what, format!("{job:?} is not a job's id: up to 32 of 0-9 and a-f")));
+        return Err(usage(
+            what,
+            format!("{job:?} is not a job's id: up to 32 of 0-9 and a-f"),
+        ));
     }
     if job.len() == 32 {
         return Ok(job.to_owned());
@@ -311,7 +335,10 @@ pub(super) fn full_id(desk: &Desk<'_>, what: &str, job: &str) -> Result<String, 
     match (fitting.next(), fitting.next()) {
         (Some(view), None) => Ok(view.job),
         (None, _) => Err(usage(what, format!("no job's id begins with {job}"))),
-        (Some(_), Some(_)) => Err(usage(what, format!("more than one job's id begins with {job}"))),
+        (Some(_), Some(_)) => Err(usage(
+            what,
+            format!("more than one job's id begins with {job}"),
+        )),
     }
 }
 

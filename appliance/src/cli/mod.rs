@@ -5,9 +5,9 @@ mod artifact;
 mod audit;
 mod client;
 mod evidence;
-mod folder;
 pub mod exit;
 pub mod failure;
+mod folder;
 mod halt;
 mod job;
 mod status;
@@ -43,7 +43,11 @@ pub fn main(
             let stream: &mut dyn Write = if e.use_stderr() { err } else { out };
             // Nobody is left to tell if this fails.
             let _ = write!(stream, "{e}");
-            return if e.use_stderr() { Exit::Usage } else { Exit::Done };
+            return if e.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
         }
     };
     match run(cli, out) {

@@ -93,7 +93,8 @@ impl Table {
 
     /// Adds a row, one cell a column.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.iter().map(|cell| clean(cell)).collect());
+        self.rows
+            .push(cells.iter().map(|cell| clean(cell)).collect());
     }
 
     /// Writes it, or `empty` if there are no rows.
@@ -136,7 +137,10 @@ pub fn pairs(out: &mut dyn Write, pairs: &[(&str, String)]) -> io::Result<()> {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in pairs {
         let indent = width.saturating_add(2);
-        let line = format!("{name:<width$}  {}", fit(value, WIDTH.saturating_sub(indent)));
+        let line = format!(
+            "{name:<width$}  {}",
+            fit(value, WIDTH.saturating_sub(indent))
+        );
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
@@ -177,6 +181,12 @@ pub fn size(bytes: u64) -> String {
         10_000..=9_999_999 => format!("{} KiB", bytes.div_ceil(1024)),
         _ => format!("{} MiB", bytes.div_ceil(1024 * 1024)),
     }
+}
+
+/// A number of things, in the singular or plural.
+pub fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// Milliseconds as seconds with one decimal.

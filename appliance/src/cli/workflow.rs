@@ -43,7 +43,12 @@ fn check(desk: &mut Desk<'_>, path: &Path) -> Result<Exit, Failure> {
                 (line, 0) => format!("{}:{line}", fault.file),
                 (line, column) => format!("{}:{line}:{column}", fault.file),
             };
-            writeln!(desk.out, "{}: {}", text::clean(&place), text::clean(&fault.message))?;
+            writeln!(
+                desk.out,
+                "{}: {}",
+                text::clean(&place),
+                text::clean(&fault.message)
+            )?;
         }
     }
     Ok(Exit::Negative)
@@ -59,7 +64,8 @@ fn add(desk: &mut Desk<'_>, path: &Path) -> Result<Exit, Failure> {
     if desk.json {
         text::json(desk.out, &view)?;
     } else {
-        writeln!(desk.out, "workflow {} added, bundle {}", text::clean(&view.name), view.digest)?;
+        writeln!(desk.out, "workflow {} added", text::clean(&view.name))?;
+        text::pairs(desk.out, &[("bundle", view.digest)])?;
     }
     Ok(Exit::Done)
 }
@@ -89,11 +95,17 @@ fn show(desk: &mut Desk<'_>, name: &str) -> Result<Exit, Failure> {
         ("name", view.name),
         ("summary", view.summary),
         ("bundle", view.digest),
-        ("added", format!("{} by {}", text::time(view.added), view.by)),
+        (
+            "added",
+            format!("{} by {}", text::time(view.added), view.by),
+        ),
         ("may", view.verbs.join(" ")),
         ("applications", view.applications.join(" ")),
         ("outputs", view.outputs.join(" ")),
-        ("limits", format!("{} s, {} steps", view.seconds, view.steps)),
+        (
+            "limits",
+            format!("{} s, {} steps", view.seconds, view.steps),
+        ),
         ("when cut off", view.on_interrupt),
     ];
     for (name, value) in view.parameters {

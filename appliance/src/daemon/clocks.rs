@@ -13,7 +13,9 @@ pub(super) struct MachineClocks;
 impl Clocks for MachineClocks {
     fn wall_ms(&self) -> u64 {
         // A clock before 1970 is a clock that is not set.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
@@ -23,6 +25,8 @@ impl Clocks for MachineClocks {
         };
         let seconds = u64::try_from(now.tv_sec()).unwrap_or(0);
         let nanoseconds = u64::try_from(now.tv_nsec()).unwrap_or(0);
-        seconds.saturating_mul(1000).saturating_add(nanoseconds / 1_000_000)
+        seconds
+            .saturating_mul(1000)
+            .saturating_add(nanoseconds / 1_000_000)
     }
 }

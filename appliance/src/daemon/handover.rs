@@ -55,7 +55,10 @@ pub(super) fn read_release(path: &Path) -> Result<Vec<u8>, Failure> {
         .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
         .map_err(|e| failed(e.to_string()))?;
     if bytes.is_empty() || bytes.len() > MAX_RELEASE {
-        return Err(failed(format!("it has {} bytes, at most {MAX_RELEASE}", bytes.len())));
+        return Err(failed(format!(
+            "it has {} bytes, at most {MAX_RELEASE}",
+            bytes.len()
+        )));
     }
     Ok(bytes)
 }

@@ -30,8 +30,6 @@ use crate::keys::Kek;
 use crate::store::{OpenError, Report, Setup, Store};
 use clocks::MachineClocks;
 
-/// How often the TPM vouches for the log when there is something new.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 /// Threads that may wait for the disk, the TPM or agentd on behalf of clients.
 const WAITERS: usize = 16;
 
@@ -63,6 +61,10 @@ pub struct Flags {
     /// The user that agentd connects as.
     #[arg(long, value_name = "UID")]
     pub agent_uid: u32,
+    /// How often the TPM vouches for the audit log when there is something new.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub checkpoint_every: u64,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -117,7 +119,12 @@ pub fn run(flags: Flags) -> Result<(), Failure> {
         .spawn(move || runner.run())
         .map_err(system)?;
     let (stop, stopped) = channel();
-    let checkpoints = checkpoints(store.clone(), stopped).map_err(system)?;
+    let checkpoints = checkpoints(
+        store.clone(),
+        Duration::from_secs(flags.checkpoint_every),
+        stopped,
+    )
+    .map_err(system)?;
     let served = serve(sockets.api, appliance);
     socket::remove(&flags.run);
     let ended = end(&store, &dispatcher, stop, [leases, checkpoints]);
@@ -149,11 +156,15 @@ fn serve(api: std::os::unix::net::UnixListener, appliance: Arc<Appliance>) -> Re
 }
 
 /// Has the TPM vouch for the log every now and then, until told to stop.
-fn checkpoints(store: Store, stopped: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
+fn checkpoints(
+    store: Store,
+    every: Duration,
+    stopped: Receiver<()>,
+) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new()
         .name("checkpoints".to_owned())
         .spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECKPOINT_EVERY) {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(every) {
                 checkpoint(&store);
             }
         })
@@ -162,9 +173,9 @@ fn checkpoints(store: Store, stopped: Receiver<()>) -> std::io::Result<JoinHandl
 fn checkpoint(store: &Store) {
     let size = store.checkpoint().checkpoint.size;
     // The entry that records a checkpoint is after it and is nothing new.
-    let covered = store
-        .anchored()
-        .map_or(0, |anchored| anchored.signed.checkpoint.size.saturating_add(1));
+    let covered = store.anchored().map_or(0, |anchored| {
+        anchored.signed.checkpoint.size.saturating_add(1)
+    });
     if size > covered
         && let Err(error) = store.anchor()
     {
@@ -224,7 +235,11 @@ fn open_failed(state: &std::path::Path, error: &OpenError) -> Failure {
             .unwrap_or(&code::WITNESS_FAILED),
         error => error.code(),
     };
-    failed(&format!("opening the state {}", state.display()), &error.to_string(), code)
+    failed(
+        &format!("opening the state {}", state.display()),
+        &error.to_string(),
+        code,
+    )
 }
 
 fn failed(what: &str, why: &str, code: &casemate_protocol::Code) -> Failure {

@@ -113,7 +113,10 @@ impl Issuer {
         by: &str,
     ) -> Result<Vec<u8>, EvidenceError> {
         // Each takes the TPM several times; two at once would only make both late.
-        let _turn = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self
+            .one_at_a_time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let asked = self.check_challenge(&challenge)?;
         let manifests = manifests(store, job)?;
         let firmware_log = read_log(&self.firmware_log)?;
@@ -197,10 +200,12 @@ impl Issuer {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let challenge = Challenge::from_bytes(bytes)
-            .map_err(|e| EvidenceError::Challenge(e.to_string()))?;
+        let challenge =
+            Challenge::from_bytes(bytes).map_err(|e| EvidenceError::Challenge(e.to_string()))?;
         if !challenge.credential.is_empty() {
-            let ours = self.chip.ask(|chip| Ok(enrolment_id(&identity(chip)?.ek_public)))?;
+            let ours = self
+                .chip
+                .ask(|chip| Ok(enrolment_id(&identity(chip)?.ek_public)))?;
             if ours != challenge.enrolment {
                 let theirs = challenge.enrolment;
                 return Err(EvidenceError::Challenge(format!(
@@ -300,7 +305,11 @@ fn manifests(store: &Store, job: Option<JobId>) -> Result<Vec<Vec<u8>>, Evidence
         };
         left = rest;
         let reader = store.artifact_reader(artifact).map_err(JobError::from)?;
-        manifests.push(reader.read_all(MAX_MANIFEST_BYTES).map_err(JobError::from)?);
+        manifests.push(
+            reader
+                .read_all(MAX_MANIFEST_BYTES)
+                .map_err(JobError::from)?,
+        );
     }
     Ok(manifests)
 }
@@ -318,7 +327,9 @@ fn read_log(path: &PathBuf) -> Result<Vec<u8>, EvidenceError> {
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     if bytes.len() > MAX_LOG {
-        return Err(failed(std::io::Error::other(format!("over {MAX_LOG} bytes"))));
+        return Err(failed(std::io::Error::other(format!(
+            "over {MAX_LOG} bytes"
+        ))));
     }
     Ok(bytes)
 }

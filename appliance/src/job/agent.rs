@@ -22,7 +22,7 @@ use super::dispatcher::{Agent, Dispatcher, Inner};
 use super::error::JobError;
 use super::link::{Leased, Outbox};
 use super::memory::Filling;
-use super::state::{Change, Ending, Job, State, StoredFile};
+use super::state::{Change, Ending, Job, StoredFile};
 use crate::artifact::{Artifact, ArtifactWriter};
 use crate::code;
 use crate::keys::SubjectId;
@@ -36,6 +36,10 @@ const MAX_FILE: u64 = 256 << 20;
 const MAX_FILES: usize = 4096;
 /// Longest name of a file or media type.
 const MAX_NAME: usize = 256;
+/// Most messages of one attempt.
+const MAX_MESSAGES: u64 = 200_000;
+/// Most workflows that are being checked.
+const MAX_CHECKS: usize = 4;
 /// How long agentd may take to check a workflow.
 const CHECK_PATIENCE: Duration = Duration::from_secs(60);
 /// How much longer than its limit agentd may hold a job, to clean up.
@@ -89,7 +93,9 @@ impl Dispatcher {
     pub fn connect(&self, applicant: Applicant, outbox: Outbox) -> Result<u64, LinkError> {
         if applicant.version != VERSION {
             let found = applicant.version;
-            return Err(malformed(format!("protocol version {found}, expected {VERSION}")));
+            return Err(malformed(format!(
+                "protocol version {found}, expected {VERSION}"
+            )));
         }
         check_packs(&applicant.packs)?;
         let mut inner = self.lock();
@@ -127,7 +133,11 @@ impl Dispatcher {
     /// agentd is gone, or was cut off: what it held is settled by each job's policy.
     pub fn disconnect(&self, connection: u64, code: &'static str, reason: &str) {
         let mut inner = self.lock();
-        if inner.agent.as_ref().is_none_or(|agent| agent.connection != connection) {
+        if inner
+            .agent
+            .as_ref()
+            .is_none_or(|agent| agent.connection != connection)
+        {
             return;
         }
         inner.agent = None;
@@ -145,14 +155,19 @@ impl Dispatcher {
         self.wake.notify_all();
     }
 
-    /// Hands a queued job out: inputs and bundle first, then the entry, then the frame.
-    pub(super) fn lease(&self, job: &Job) {
-        let id = job.spec.job;
+    /// Hands a queued job out: inputs and bundle first, then the entry, then the
+    /// frame. False if it is as it was because nothing could be recorded.
+    pub(super) fn lease(&self, job: &Job) -> bool {
+        let (id, attempt) = (job.spec.job, job.attempt);
         let prepared = self.prepare(job);
         let mut inner = self.lock();
         // It may have been cancelled, and agentd may have gone, meanwhile.
-        if inner.queue.get(&id).is_none_or(|now| now.state != State::Queued) {
-            return;
+        let Some(slots) = inner.agent.as_ref().map(|agent| agent.slots) else {
+            return true;
+        };
+        let next = inner.queue.next(&[job.spec.pack_root], slots);
+        if inner.stopping || next.is_none_or(|next| next.spec.job != id) {
+            return true;
         }
         let leased = match prepared {
             Ok(leased) => leased,
@@ -161,30 +176,23 @@ impl Dispatcher {
                     code: error.code().id.to_owned(),
                     message: error.to_string(),
                 };
-                let attempt = job.attempt;
-                // Tried again in the next round of run().
-                let _ = self.change(&mut inner, id, Change::Ended { attempt, ending });
-                return;
+                let ended = Change::Ended { attempt, ending };
+                return self.change(&mut inner, id, ended).is_ok();
             }
         };
-        let Some(slots) = inner.agent.as_ref().map(|agent| agent.slots) else {
-            return;
-        };
-        let roots = [job.spec.pack_root];
-        if inner.stopping || inner.queue.next(&roots, slots).map(|job| job.spec.job) != Some(id) {
-            return;
-        }
-        let attempt = job.attempt;
-        if self.change(&mut inner, id, Change::Leased { attempt }).is_err() {
-            // Not recorded, so not handed out. Wait a round: the disk may be full.
-            drop(self.wake.wait_timeout(inner, Duration::from_secs(1)));
-            return;
+        // Recorded first; what is not recorded is not handed out.
+        if self
+            .change(&mut inner, id, Change::Leased { attempt })
+            .is_err()
+        {
+            return false;
         }
         if let Some(agent) = &mut inner.agent {
             let limit = Duration::from_secs(u64::from(job.spec.limits.seconds));
             agent.deadlines.insert(id, Instant::now() + limit + GRACE);
             agent.outbox.lease(leased);
         }
+        true
     }
 
     fn prepare(&self, job: &Job) -> Result<Leased, JobError> {
@@ -238,11 +246,17 @@ impl Dispatcher {
         receiving.take_number(id, number)?;
         let size = codec::encode(&event).len();
         if size > MAX_EVENT {
-            return Err(malformed(format!("an event of {size} bytes, at most {MAX_EVENT}")));
+            return Err(malformed(format!(
+                "an event of {size} bytes, at most {MAX_EVENT}"
+            )));
         }
         let mut inner = self.lock();
         let attempt = held(&inner, id)?;
-        let change = Change::Event { attempt, number, event };
+        let change = Change::Event {
+            attempt,
+            number,
+            event,
+        };
         Ok(self.change(&mut inner, id, change)?)
     }
 
@@ -284,7 +298,10 @@ impl Dispatcher {
         };
         let size = size.saturating_add(u64::try_from(part.bytes.len()).unwrap_or(u64::MAX));
         if size > MAX_FILE {
-            return Err(malformed(format!("the file {:?} is over {MAX_FILE} bytes", head.name)));
+            return Err(malformed(format!(
+                "the file {:?} is over {MAX_FILE} bytes",
+                head.name
+            )));
         }
         writer.write(&part.bytes).map_err(JobError::from)?;
         if !part.last {
@@ -299,10 +316,18 @@ impl Dispatcher {
         };
         let mut inner = self.lock();
         let attempt = held(&inner, id)?;
-        if inner.queue.get(&id).is_some_and(|job| job.files.len() >= MAX_FILES) {
+        if inner
+            .queue
+            .get(&id)
+            .is_some_and(|job| job.files.len() >= MAX_FILES)
+        {
             return Err(malformed(format!("more than {MAX_FILES} files of one job")));
         }
-        let change = Change::Stored { attempt, number, file };
+        let change = Change::Stored {
+            attempt,
+            number,
+            file,
+        };
         Ok(self.change(&mut inner, id, change)?)
     }
 
@@ -405,6 +430,11 @@ impl Dispatcher {
                 "agentd, which checks workflows, is not connected".to_owned(),
             ));
         };
+        if inner.checks.len() >= MAX_CHECKS {
+            return Err(JobError::NoAgent(
+                "agentd is busy with other checks".to_owned(),
+            ));
+        }
         agent.outbox.send(ToAgent::Check {
             request,
             bundle: codec::encode(bundle).into(),
@@ -423,7 +453,9 @@ impl Dispatcher {
     pub fn checked(&self, request: u64, diagnoses: Vec<Diagnosis>) -> Result<(), LinkError> {
         let mut inner = self.lock();
         if request == 0 || request >= inner.next_check {
-            return Err(malformed(format!("an answer to check {request}, which nobody asked for")));
+            return Err(malformed(format!(
+                "an answer to check {request}, which nobody asked for"
+            )));
         }
         if let Some(asker) = inner.checks.remove(&request) {
             // Whoever asked may have stopped waiting.
@@ -437,7 +469,14 @@ impl Receiving {
     fn take_number(&mut self, id: JobId, number: u64) -> Result<(), LinkError> {
         let last = self.numbers.entry(id).or_insert(0);
         if number != last.saturating_add(1) {
-            return Err(malformed(format!("message {number} of job {id} follows {last}")));
+            return Err(malformed(format!(
+                "message {number} of job {id} follows {last}"
+            )));
+        }
+        if number > MAX_MESSAGES {
+            return Err(malformed(format!(
+                "more than {MAX_MESSAGES} messages of job {id}"
+            )));
         }
         *last = number;
         Ok(())
@@ -472,7 +511,10 @@ fn check_packs(packs: &[PackOffer]) -> Result<(), LinkError> {
         && packs.iter().all(|pack| {
             check_name(&pack.name).is_ok()
                 && pack.applications.len() <= 256
-                && pack.applications.iter().all(|name| check_name(name).is_ok())
+                && pack
+                    .applications
+                    .iter()
+                    .all(|name| check_name(name).is_ok())
         });
     good.then_some(())
         .ok_or_else(|| malformed("a pack's name or list of applications".to_owned()))

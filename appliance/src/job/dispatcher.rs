@@ -90,13 +90,22 @@ impl Dispatcher {
     /// added to it (a full disk) is no error: it is tried again later.
     pub fn open(store: Store) -> Result<Self, JobError> {
         let rows = store.index().jobs()?;
-        let unsigned = rows
-            .iter()
-            .filter(|row| row.state.is_final() && row.manifest.is_none() && row.last_number > 0)
-            .map(|row| row.spec.job)
-            .collect();
-        let halted = store.index().halt()?.filter(|row| row.halted).map(|row| row.by);
-        let queue = Queue::restore(rows.into_iter().map(Job::from), halted);
+        let mut unsigned = Vec::new();
+        let mut jobs = Vec::new();
+        for row in rows {
+            let signed = row.manifest.is_some();
+            let job = Job::from(row);
+            if job.is_listed() && !signed {
+                unsigned.push(job.spec.job);
+            }
+            jobs.push(job);
+        }
+        let halted = store
+            .index()
+            .halt()?
+            .filter(|row| row.halted)
+            .map(|row| row.by);
+        let queue = Queue::restore(jobs, halted);
         let (code, reason) = queue::daemon_ended();
         let dispatcher = Self {
             store,
@@ -146,9 +155,15 @@ impl Dispatcher {
             job: id,
             change: change.clone(),
         })?;
-        let gone = !matches!(change, Change::Event { .. } | Change::Stored { .. } | Change::Leased { .. } | Change::CancelAsked { .. });
+        let gone = !matches!(
+            change,
+            Change::Event { .. }
+                | Change::Stored { .. }
+                | Change::Leased { .. }
+                | Change::CancelAsked { .. }
+        );
         if let Some(job) = inner.queue.apply(id, change)?
-            && job.last_number > 0
+            && job.is_listed()
         {
             inner.unsigned.push(id);
         }
@@ -160,7 +175,8 @@ impl Dispatcher {
     }
 
     fn touched(&self) {
-        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
         self.wake.notify_all();
     }
 
@@ -227,7 +243,11 @@ impl Dispatcher {
     /// [`JobError::State`] if it cannot be recorded; then nothing was halted.
     pub fn halt(&self, halted: bool, by: &str) -> Result<Halted, JobError> {
         let mut inner = self.lock();
-        let before = inner.queue.live().filter(|job| job.cancel.is_none()).count();
+        let before = inner
+            .queue
+            .live()
+            .filter(|job| job.cancel.is_none())
+            .count();
         if halted == inner.queue.halted().is_some() {
             return Ok(Halted { halted, stopped: 0 });
         }
@@ -290,8 +310,11 @@ impl Dispatcher {
             let _ = self.settle(&mut inner);
             if let Some(job) = self.candidate(&inner) {
                 drop(inner);
-                self.lease(&job);
-                continue;
+                if self.lease(&job) {
+                    continue;
+                }
+                // Nothing could be recorded: the disk may be full.
+                inner = self.lock();
             }
             drop(self.wake.wait_timeout(inner, ROUND));
         }
@@ -340,11 +363,22 @@ impl Dispatcher {
     /// Whether a queued job waits for something other than its turn.
     pub fn waits_for(&self, id: JobId) -> Option<String> {
         let inner = self.lock();
-        let job = inner.queue.get(&id).filter(|job| job.state == State::Queued)?;
+        let job = inner
+            .queue
+            .get(&id)
+            .filter(|job| job.state == State::Queued)?;
         match &inner.agent {
             None => Some("waits for agentd to connect".to_owned()),
-            Some(agent) if !agent.packs.iter().any(|pack| pack.root == job.spec.pack_root) => {
-                Some(format!("waits for the pack {} to be mounted", job.spec.pack_root))
+            Some(agent)
+                if !agent
+                    .packs
+                    .iter()
+                    .any(|pack| pack.root == job.spec.pack_root) =>
+            {
+                Some(format!(
+                    "waits for the pack {} to be mounted",
+                    job.spec.pack_root
+                ))
             }
             Some(_) => None,
         }

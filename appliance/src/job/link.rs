@@ -144,7 +144,10 @@ fn admit(
         return;
     };
     if peer.uid() != agent_uid {
-        if strangers.last.is_none_or(|last| last.elapsed() > STRANGER_PAUSE) {
+        if strangers
+            .last
+            .is_none_or(|last| last.elapsed() > STRANGER_PAUSE)
+        {
             strangers.last = Some(Instant::now());
             // Refused either way.
             let _ = dispatcher.store().commit(Entry::Denied {
@@ -174,7 +177,13 @@ fn serve(mut stream: UnixStream, dispatcher: &Dispatcher, uid: u32, pid: u32) {
         });
     };
     let hello = match hello(&mut stream) {
-        Ok((version, slots, packs)) => Applicant { uid, pid, version, slots, packs },
+        Ok((version, slots, packs)) => Applicant {
+            uid,
+            pid,
+            version,
+            slots,
+            packs,
+        },
         Err(why) => return refused(&why),
     };
     let Ok(outbox) = outbox(&stream) else {
@@ -190,7 +199,10 @@ fn serve(mut stream: UnixStream, dispatcher: &Dispatcher, uid: u32, pid: u32) {
         LinkError::State(error) => (error.code().id, error.to_string()),
     };
     let (code, reason) = match *outbox.reason() {
-        Some(cut) => (cut, "agentd held a job for longer than the job may run".to_owned()),
+        Some(cut) => (
+            cut,
+            "agentd held a job for longer than the job may run".to_owned(),
+        ),
         None => (code, reason),
     };
     outbox.hang_up();
@@ -207,7 +219,11 @@ fn hello(stream: &mut UnixStream) -> Result<Hello, String> {
     let message = frame::read::<ToDaemon>(stream, 1 << 20).map_err(|e| e.to_string())?;
     stream.set_read_timeout(None).map_err(|e| e.to_string())?;
     match message {
-        ToDaemon::Hello { version, slots, packs } => Ok((version, slots, packs)),
+        ToDaemon::Hello {
+            version,
+            slots,
+            packs,
+        } => Ok((version, slots, packs)),
         _ => Err("the first message is not a hello".to_owned()),
     }
 }

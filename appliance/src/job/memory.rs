@@ -1,7 +1,7 @@
 //! Inputs for agentd: sealed memory that can be read and never changed.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -34,19 +34,20 @@ impl Filling {
     ///
     /// # Errors
     /// The system's.
-    pub fn seal(self) -> io::Result<OwnedFd> {
+    pub fn seal(mut self) -> io::Result<OwnedFd> {
         let seals = SealFlag::F_SEAL_WRITE
             | SealFlag::F_SEAL_GROW
             | SealFlag::F_SEAL_SHRINK
             | SealFlag::F_SEAL_SEAL;
         fcntl(&self.0, FcntlArg::F_ADD_SEALS(seals))?;
+        self.0.rewind()?;
         Ok(self.0.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Seek as _};
+    use std::io::Read as _;
 
     use super::*;
 
@@ -63,7 +64,6 @@ mod tests {
             file.set_len(1).unwrap_err().raw_os_error(),
             Some(nix::libc::EPERM)
         );
-        file.rewind().unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "invoice");

@@ -90,7 +90,10 @@ impl Dispatcher {
     /// # Errors
     /// [`JobError::State`] if they are damaged.
     pub fn read_bundle(&self, artifact: Artifact) -> Result<Vec<u8>, JobError> {
-        Ok(self.store().artifact_reader(artifact)?.read_all(MAX_BUNDLE as u64)?)
+        Ok(self
+            .store()
+            .artifact_reader(artifact)?
+            .read_all(MAX_BUNDLE as u64)?)
     }
 
     /// The verity root of the mounted pack, which must offer every application.
@@ -164,7 +167,10 @@ fn parameters(
     }
     if let Some((name, _)) = parameters.iter().find(|(_, value)| value.len() > MAX_VALUE) {
         let why = format!("the value is longer than {MAX_VALUE} bytes");
-        return Err(JobError::Parameter { name: name.clone(), why });
+        return Err(JobError::Parameter {
+            name: name.clone(),
+            why,
+        });
     }
     Ok(parameters)
 }
@@ -187,18 +193,26 @@ mod tests {
             assert!(is_file_name(name), "{name}");
         }
         let long = "x".repeat(129);
-        for name in ["", ".", "..", ".hidden", "a/b", "/a", "a\\b", "a\0b", "a\nb", &long] {
+        for name in [
+            "", ".", "..", ".hidden", "a/b", "/a", "a\\b", "a\0b", "a\nb", &long,
+        ] {
             assert!(!is_file_name(name), "{name}");
         }
     }
 
     #[test]
     fn a_parameter_must_be_declared() {
-        let declared = vec![("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())];
+        let declared = vec![
+            ("a".to_owned(), "1".to_owned()),
+            ("b".to_owned(), "2".to_owned()),
+        ];
         let asked = |name: &str| BTreeMap::from([(name.to_owned(), "9".to_owned())]);
         assert_eq!(
             parameters(declared.clone(), asked("b")).unwrap(),
-            [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "9".to_owned())]
+            [
+                ("a".to_owned(), "1".to_owned()),
+                ("b".to_owned(), "9".to_owned())
+            ]
         );
         assert!(matches!(
             parameters(declared, asked("c")),

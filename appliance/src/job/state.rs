@@ -276,6 +276,16 @@ impl Job {
         }
     }
 
+    /// Whether a list of its files is signed: not if it was cancelled before
+    /// agentd reported anything.
+    pub fn is_listed(&self) -> bool {
+        match &self.ending {
+            Some(Ending::Cancelled { .. }) => self.last_number > 0,
+            Some(_) => true,
+            None => false,
+        }
+    }
+
     /// Whether a change follows, without making it.
     ///
     /// # Errors
@@ -288,14 +298,22 @@ impl Job {
         match change {
             Change::Leased { attempt } => {
                 self.at_attempt(*attempt)?;
-                (self.state == State::Queued).then_some(()).ok_or_else(not_from)
+                (self.state == State::Queued)
+                    .then_some(())
+                    .ok_or_else(not_from)
             }
-            Change::Event { attempt, number, .. } => {
+            Change::Event {
+                attempt, number, ..
+            } => {
                 self.at_attempt(*attempt)?;
                 self.state.is_out().then_some(()).ok_or_else(not_from)?;
                 self.follows(*number)
             }
-            Change::Stored { attempt, number, file } => {
+            Change::Stored {
+                attempt,
+                number,
+                file,
+            } => {
                 self.at_attempt(*attempt)?;
                 self.state.is_out().then_some(()).ok_or_else(not_from)?;
                 if self.files.iter().any(|stored| stored.name == file.name) {
@@ -303,9 +321,7 @@ impl Job {
                 }
                 self.follows(*number)
             }
-            Change::CancelAsked { .. } => {
-                self.state.is_out().then_some(()).ok_or_else(not_from)
-            }
+            Change::CancelAsked { .. } => self.state.is_out().then_some(()).ok_or_else(not_from),
             Change::Requeued { attempt, .. } => {
                 self.state.is_out().then_some(()).ok_or_else(not_from)?;
                 self.next_attempt()
@@ -368,7 +384,9 @@ impl Job {
         if let Some(asked) = &self.cancel {
             return Change::Ended {
                 attempt: self.attempt,
-                ending: Ending::Cancelled { reason: asked.clone() },
+                ending: Ending::Cancelled {
+                    reason: asked.clone(),
+                },
             };
         }
         match self.next_attempt() {
