@@ -16,9 +16,11 @@ mod state_bed;
 use std::collections::HashSet;
 use std::path::Path;
 
+use casemate_appliance::keys::SubjectId;
 use casemate_appliance::store::entry::Entry;
+use casemate_appliance::store::{Setup, Store};
 use power::{Arrived, Dice, Recording};
-use state_bed::{Tpm, halt, open};
+use state_bed::{Tpm, halt, open, setup};
 
 const WRITES: u64 = 500;
 const SEED: u64 = 20_261_124;
@@ -28,18 +30,37 @@ const CUTS: usize = 60;
 #[ignore = "the child of the tests below"]
 fn child_store() {
     let (root, acknowledge) = power::child();
-    let (store, _) = open(&root, &Tpm::default()).unwrap();
+    // Small segments, so that many are begun under way.
+    let small = Setup {
+        segment_bytes: 20_000,
+        ..setup(&root, &Tpm::default())
+    };
+    let (store, _) = Store::open(small).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (store, acknowledge) = (&store, &acknowledge);
             scope.spawn(move || {
                 for number in (0..WRITES).filter(|number| number % 4 == thread) {
-                    store.commit(halt(&number.to_string())).unwrap();
+                    if number % 25 == 0 {
+                        stored(store, number);
+                    } else {
+                        store.commit(halt(&number.to_string())).unwrap();
+                    }
                     acknowledge(number);
                 }
             });
         }
     });
+}
+
+/// A file with the entry that names it.
+fn stored(store: &Store, number: u64) {
+    let bytes = number.to_be_bytes();
+    let bundle = store.put_artifact(SubjectId::SYSTEM, &bytes).unwrap();
+    let (name, by) = (format!("w{number}"), number.to_string());
+    store
+        .commit(Entry::WorkflowAdded { name, bundle, by })
+        .unwrap();
 }
 
 #[test]
@@ -99,9 +120,20 @@ fn in_store(dir: &Path) -> HashSet<u64> {
     let (store, report) = open(dir, &Tpm::default()).unwrap();
     let mut found = HashSet::new();
     for number in 0..report.entries {
-        if let Some(Entry::HaltSet { by, .. }) = store.read(number).unwrap().entry {
-            found.insert(by.parse().unwrap());
-        }
+        match store.read(number).unwrap().entry {
+            Some(Entry::HaltSet { by, .. }) => found.insert(by.parse().unwrap()),
+            Some(Entry::WorkflowAdded { by, bundle, .. }) => {
+                let number: u64 = by.parse().unwrap();
+                let bytes = store
+                    .artifact_reader(bundle)
+                    .unwrap()
+                    .read_all(100)
+                    .unwrap();
+                assert_eq!(bytes, number.to_be_bytes());
+                found.insert(number)
+            }
+            _ => false,
+        };
     }
     assert_eq!(store.verify().unwrap().checkpoint.size, report.entries);
     found
