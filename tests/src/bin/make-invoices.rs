@@ -1,4 +1,5 @@
 //! `make-invoices`: writes the example's eight invoices and the truth about them.
+#![forbid(unsafe_code)]
 
 use std::io::Write as _;
 use std::path::PathBuf;
