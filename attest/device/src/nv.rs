@@ -50,7 +50,7 @@ impl Connection {
         auth: &[u8],
         public: &[u8],
     ) -> Result<(), TpmError> {
-        let mut parameters = Vec::new();
+        let mut parameters = Vec::with_capacity(crate::object::SECRET_ROOM);
         parameters.sized(significant(auth)).sized(public);
         self.run_with(
             Command {

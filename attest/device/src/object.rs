@@ -10,6 +10,10 @@ use crate::number::{
 use crate::session::{SaltKey, significant};
 use crate::wire::{Malformed, Put as _, Take};
 
+/// Room for parameters that hold a secret until a session encrypts them in place: a buffer that
+/// grew would leave copies behind.
+pub(crate) const SECRET_ROOM: usize = 512;
+
 /// A loaded transient object; flushed when dropped, on every path.
 #[derive(Debug)]
 pub(crate) struct Transient {
@@ -175,9 +179,9 @@ impl Connection {
         user_auth: &[u8],
     ) -> Result<Transient, TpmError> {
         let command = "TPM2_CreatePrimary";
-        let mut sensitive = Vec::new();
+        let mut sensitive = zeroize::Zeroizing::new(Vec::with_capacity(SECRET_ROOM));
         sensitive.sized(significant(user_auth)).sized(&[]);
-        let mut parameters = Vec::new();
+        let mut parameters = Vec::with_capacity(SECRET_ROOM);
         parameters
             .sized(&sensitive)
             .sized(template)
@@ -215,9 +219,9 @@ impl Connection {
         template: &[u8],
         data: &[u8],
     ) -> Result<(Vec<u8>, Vec<u8>), TpmError> {
-        let mut sensitive = zeroize::Zeroizing::new(Vec::with_capacity(data.len() + 4));
+        let mut sensitive = zeroize::Zeroizing::new(Vec::with_capacity(SECRET_ROOM));
         sensitive.sized(&[]).sized(data);
-        let mut parameters = Vec::new();
+        let mut parameters = Vec::with_capacity(SECRET_ROOM);
         parameters
             .sized(&sensitive)
             .sized(template)
@@ -342,7 +346,7 @@ impl Connection {
         authority: Authority<'_>,
         new: &[u8],
     ) -> Result<(), TpmError> {
-        let mut parameters = Vec::new();
+        let mut parameters = Vec::with_capacity(SECRET_ROOM);
         parameters.sized(significant(new));
         self.run_with(
             Command {

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 /// A response longer than this is not one (TPM_MAX_RESPONSE_SIZE is 4096).
 const RESPONSE_LIMIT: usize = 4096;
-/// Longest wait for a response: key generation on a slow discrete TPM stays below.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Longest wait for a software TPM's response. It serves one connection at a time, so this is
+/// also how long a second process waits before it is told that nobody answers. A device has the
+/// kernel's own time-outs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a TPM is, as said on a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-const HEADER: usize = 0x400;
+/// Alignment of sections in memory and in the file, and the size of the headers.
 const ALIGN: usize = 0x1000;
 const OPTIONAL: usize = 240;
 
@@ -70,7 +70,7 @@ fn optional(size: usize) -> Vec<u8> {
     out.extend(number(ALIGN));
     out.extend([0; 16]); // versions
     out.extend(number(size));
-    out.extend(number(HEADER));
+    out.extend(number(ALIGN));
     out.extend(number(0)); // checksum
     out.extend(10u16.to_le_bytes()); // EFI application
     out.extend(0x0160u16.to_le_bytes());
