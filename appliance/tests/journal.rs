@@ -363,3 +363,76 @@ fn tear(dir: &Path, before: &[(std::path::PathBuf, u64)], arrived: u8, zeros: bo
         std::fs::write(&path, bytes).unwrap();
     }
 }
+
+/// Edits of a whole file: bytes replaced, put in, taken out.
+#[derive(Debug, Clone)]
+enum Edit {
+    Replace(usize, Vec<u8>),
+    Insert(usize, Vec<u8>),
+    Remove(usize, usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 1..80);
+    prop_oneof![
+        (any::<usize>(), bytes()).prop_map(|(at, bytes)| Edit::Replace(at, bytes)),
+        (any::<usize>(), bytes()).prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
+        (any::<usize>(), 1..300usize).prop_map(|(at, count)| Edit::Remove(at, count)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Whatever is done to the file, what is taken is a beginning of what was written, and with
+    /// the head there nothing less than all is taken.
+    #[test]
+    fn no_edit_makes_a_record_that_was_not_written(
+        edits in proptest::collection::vec(edit(), 1..5),
+        with_head in any::<bool>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let next = written(dir.path(), 4, SEGMENT_BYTES);
+        let path = dir.path().join("00000001.seg");
+        let mut bytes = std::fs::read(&path).unwrap();
+        let good = bytes.clone();
+        for edit in edits {
+            let length = bytes.len().max(1);
+            match edit {
+                Edit::Replace(at, new) => {
+                    let at = at % length;
+                    let end = (at + new.len()).min(bytes.len());
+                    bytes.splice(at.min(end)..end, new);
+                }
+                Edit::Insert(at, new) => {
+                    let at = (at % length).min(bytes.len());
+                    bytes.splice(at..at, new);
+                }
+                Edit::Remove(at, count) => {
+                    let at = (at % length).min(bytes.len());
+                    let end = (at + count).min(bytes.len());
+                    bytes.drain(at..end);
+                }
+            }
+        }
+        prop_assume!(bytes != good);
+        std::fs::write(&path, &bytes).unwrap();
+        if !with_head {
+            std::fs::write(dir.path().join("head"), []).unwrap();
+        }
+        match reopen(dir.path(), SEGMENT_BYTES) {
+            Ok((records, ..)) => {
+                let all: Vec<_> = (0..next).map(record).collect();
+                prop_assert_eq!(&records[..], &all[..records.len()]);
+                // All are there only if the edit was behind the last; that is a torn tail.
+                prop_assert!(!with_head || records.len() == all.len());
+            }
+            Err(OpenError::Damaged { .. }) => {}
+            Err(other) => prop_assert!(false, "{other}"),
+        }
+    }
+}
