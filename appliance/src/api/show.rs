@@ -7,6 +7,7 @@ use casemate_protocol::event::{ArtifactKind, Event, StepResult};
 use casemate_protocol::job::OnInterrupt;
 
 use super::view::{ArtifactView, AuditView, EventView, JobView, WorkflowView};
+use crate::cli::text;
 use crate::job::state::{Change, Ending};
 use crate::store::Recorded;
 use crate::store::entry::Entry;
@@ -175,7 +176,7 @@ fn reported(view: &mut EventView, event: Event) {
             view.kind = "verified".to_owned();
             view.target = Some(path);
             view.digest = Some(digest.to_string());
-            view.message = Some(format!("{rows} rows equal"));
+            view.message = Some(format!("{} equal", text::count(rows.into(), "row")));
         }
     }
 }

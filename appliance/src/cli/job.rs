@@ -67,6 +67,9 @@ fn start(desk: &mut Desk<'_>, command: &Run) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
+    if !desk.json {
+        writeln!(desk.out, "job {}", view.job)?;
+    }
     events(desk, &view.job, 0, true)?;
     let view: JobView = desk.client.get(&what, &format!("/v1/jobs/{}", view.job))?;
     if let Some(out) = &command.out {
@@ -181,7 +184,8 @@ fn events(desk: &mut Desk<'_>, job: &str, after: u64, follow: bool) -> Result<()
             after = event.seq;
             if desk.json {
                 text::json_line(desk.out, event)?;
-            } else {
+            } else if event.kind != "step-started" {
+                // The line of a step comes when it has ended; JSON has both.
                 writeln!(desk.out, "{}", line(event))?;
             }
         }
@@ -198,7 +202,7 @@ fn line(event: &EventView) -> String {
     let target = event.target.as_deref().unwrap_or_default();
     let message = event.message.as_deref().unwrap_or_default();
     let rest = match event.kind.as_str() {
-        "step" | "step-started" => {
+        "step" => {
             let verb = event.verb.as_deref().unwrap_or_default();
             let outcome = match event.outcome.as_deref() {
                 Some("ok") => format!("ok {}", text::seconds(event.took_ms.unwrap_or(0))),
@@ -208,7 +212,7 @@ fn line(event: &EventView) -> String {
                         event.code.as_deref().unwrap_or_default()
                     )
                 }
-                None => "...".to_owned(),
+                None => String::new(),
             };
             format!("{verb} {target}: {outcome}")
         }
@@ -224,7 +228,7 @@ fn line(event: &EventView) -> String {
             (target, message) => format!("{target}: {message}"),
         },
     };
-    let kind = if event.kind == "step" || event.kind == "step-started" {
+    let kind = if event.kind == "step" {
         format!("step {}", event.step.unwrap_or(0))
     } else {
         event.kind.clone()

@@ -17,7 +17,7 @@ use crate::code;
 /// More bytes than any handover has.
 const LIMIT: usize = 1024;
 
-/// Reads the handover from the descriptor of this number and closes it. Whoever
+/// Reads the handover from the descriptor of this number and lets it go. Whoever
 /// started the daemon keeps its own, for a restart.
 pub(super) fn take(fd: i32) -> Result<Handover, Failure> {
     let failed = |why: String| {
@@ -38,7 +38,12 @@ pub(super) fn take(fd: i32) -> Result<Handover, Failure> {
         .map_err(|e| failed(e.to_string()))?;
     let handover = Handover::from_bytes(bytes.get(..length).unwrap_or_default())
         .map_err(|e| failed(e.to_string()))?;
-    nix::unistd::close(fd).map_err(|e| failed(e.to_string()))?;
+    let let_go = match fd {
+        // Standard input stays something, or the next file would take its number.
+        0 => File::open("/dev/null").and_then(|null| Ok(nix::unistd::dup2_stdin(null)?)),
+        fd => nix::unistd::close(fd).map_err(Into::into),
+    };
+    let_go.map_err(|e| failed(e.to_string()))?;
     Ok(handover)
 }
 

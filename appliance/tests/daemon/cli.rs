@@ -188,6 +188,13 @@ fn help_and_usage() {
     transcript.run(&["nonsense"]);
     transcript.run(&["status"]);
     transcript.compare("help.txt");
+    let daemon = std::process::Command::new(env!("CARGO_BIN_EXE_casemated"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let mut transcript = Transcript::new(&bed);
+    transcript.text = String::from_utf8(daemon.stdout).unwrap();
+    transcript.compare("casemated.txt");
     let man = bed.casemate(&["man"]);
     assert!(
         man.exit == 0 && man.out.contains(".TH casemate 1"),

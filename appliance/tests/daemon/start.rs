@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use crate::bed::agent::Agent;
 use crate::bed::{Bed, names};
 
 #[test]
@@ -98,4 +99,116 @@ fn a_stopped_daemon_leaves_a_closed_and_vouched_for_state() {
     assert_eq!(kinds[closed - 1], "checkpoint", "{kinds:?}");
     let reopened = &entries[closed + 1];
     assert_eq!(reopened["text"], "state opened", "{kinds:?}");
+}
+
+#[test]
+fn a_stop_settles_what_agentd_holds() {
+    let mut bed = Bed::running();
+    bed.add_workflow("again", "requeue");
+    bed.add_workflow("once", "fail");
+    let mut agent = Agent::with_slots(&bed, 2);
+    crate::bed::wait_until("agentd is connected", || {
+        !bed.json(&["status"])["agent"].is_null()
+    });
+    let (again, once) = (bed.run_job("again"), bed.run_job("once"));
+    agent.lease();
+    agent.lease();
+    bed.stop();
+    bed.start();
+    let again = bed.job(&again);
+    assert_eq!(
+        (&again["state"], &again["attempt"]),
+        (&"queued".into(), &2.into())
+    );
+    let once = bed.job(&once);
+    assert_eq!(
+        (&once["state"], &once["code"]),
+        (&"failed".into(), &"job.interrupted".into())
+    );
+    // All of it was recorded before the state was closed.
+    let entries = bed.json(&["audit", "list"]);
+    let entries = entries.as_array().unwrap();
+    let closed = entries
+        .iter()
+        .position(|entry| entry["kind"] == "state.closed")
+        .unwrap();
+    let requeued = entries.iter().position(|entry| {
+        entry["text"]
+            .as_str()
+            .unwrap()
+            .contains("requeued for attempt 2")
+    });
+    assert!(requeued.unwrap() < closed);
+}
+
+/// A file system of a few MiB; unmounted when dropped.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(at: std::path::PathBuf) -> Self {
+        std::fs::create_dir_all(&at).unwrap();
+        let none: Option<&str> = None;
+        nix::mount::mount(
+            none,
+            &at,
+            Some("tmpfs"),
+            nix::mount::MsFlags::empty(),
+            Some("size=8m"),
+        )
+        .unwrap();
+        Self(at)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let mut bed = Bed::new();
+    let disk = SmallDisk::mount(bed.path("state"));
+    bed.start();
+    bed.add_workflow("again", "requeue");
+    let mut agent = Agent::settled(&bed);
+    let job = bed.run_job("again");
+    let lease = agent.lease();
+    // Fill what is left, to the last block.
+    let filler = bed.path("state/filler");
+    let mut file = File::create(&filler).unwrap();
+    while file.write_all(&[0; 4096]).is_ok() {}
+    drop(file);
+    let document = bed.document("letter.txt", "dear");
+    let refused = bed.casemate(&["job", "run", "again", "--input", &document]);
+    assert_eq!(refused.exit, 4, "{refused:?}");
+    assert!(refused.err.contains("code state.full;"), "{refused:?}");
+    // What cannot be recorded is not acknowledged: agentd is cut off instead.
+    let big = "x".repeat(16 << 10);
+    for _ in 0..2000 {
+        let event = casemate_protocol::event::Event::Log { text: big.clone() };
+        let number = agent.report_unacknowledged(lease.job(), |number| {
+            casemate_protocol::lease::ToDaemon::Event {
+                job: lease.job(),
+                number,
+                event,
+            }
+        });
+        match agent.try_receive() {
+            Ok(casemate_protocol::lease::ToAgent::Ack { number: acked, .. }) => {
+                assert_eq!(acked, number);
+            }
+            _ => break,
+        }
+    }
+    // It can still be looked at and stopped.
+    assert_eq!(bed.casemate(&["status"]).exit, 0);
+    assert_eq!(bed.casemate(&["job", "show", &job]).exit, 0);
+    std::fs::remove_file(&filler).unwrap();
+    // With room again, what was waiting to be recorded is.
+    bed.wait_for_state(&job, "queued");
+    assert_eq!(bed.casemate(&["audit", "verify"]).exit, 0);
+    bed.stop();
+    drop(disk);
 }

@@ -147,7 +147,8 @@ impl Agent {
         let number = self.numbers.entry(job).or_insert(0);
         *number += 1;
         let number = *number;
-        self.send(&make(number));
+        // The daemon may have cut this peer off; the caller sees it when it reads.
+        let _ = frame::write(&mut self.stream, &make(number));
         number
     }
 
