@@ -121,7 +121,7 @@ pub const WITNESS_FAILED: Code = Code {
 pub const REQUEST_MALFORMED: Code = Code {
     id: "request.malformed",
     what: "A request is not what the API expects.",
-    next: "Use the casemate command of the same version, or read docs/operations.md for the API.",
+    next: "Use the casemate command of the same version, or read docs/formats/api.md.",
 };
 /// A body is too long.
 pub const REQUEST_TOO_LARGE: Code = Code {
