@@ -34,7 +34,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Everything that the job of the test has no grant for, with a name each.
 fn attempts() -> Vec<(&'static str, Action)> {
-    let own = String::from;
+    let own = |text: &str| text.to_owned();
     let write = |path: &str| Action::WriteFile { path: own(path), text: own("x") };
     let read = |path: &str| Action::ReadFile { path: own(path) };
     let button = Target::Element { name: own("OK"), role: None, window: None };

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use casemate_device::RuntimeLog;
 use casemate_device::swtpm::{Swtpm, SwtpmError};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -129,7 +130,7 @@ impl Stand {
             .arg(layout.run())
             .arg("--tpm")
             .arg(self.tcti())
-            .args(["--handover-fd", "0"])
+            .args(["--handover-fd", "0", "--agent-uid", "0"])
             .arg("--release")
             .arg(layout.dev("release.cose"))
             .arg("--firmware-log")
@@ -256,12 +257,14 @@ fn measured_start(tpm: &Swtpm, layout: &Layout) -> Result<(), StandError> {
     let path = layout.dev("firmware.log");
     let log = std::fs::read(&path).map_err(io_error(path.display().to_string()))?;
     let failed = |e: &dyn std::fmt::Display| StandError::MeasuredStart(e.to_string());
-    tpm.open().map_err(|e| failed(&e))?.measured_start(&log).map_err(|e| failed(&e))?;
     // What is measured after the firmware belongs to this boot alone.
     match std::fs::remove_file(layout.runtime_log()) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed(&e)),
-        _ => Ok(()),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(&e)),
+        _ => {}
     }
+    let runtime = RuntimeLog::at(&layout.runtime_log());
+    let tpm = tpm.open().map_err(|e| failed(&e))?;
+    tpm.measured_start(&log, &runtime).map(drop).map_err(|e| failed(&e))
 }
 
 fn unseal(layout: &Layout, tpm: &Swtpm, what: &str) -> Command {

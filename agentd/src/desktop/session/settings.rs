@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::desktop::{DISPLAY, Desk};
@@ -143,27 +143,24 @@ impl Settings {
         Ok(settings)
     }
 
-    /// A cookie as in Xau's file format: family "any", no address, the display's
-    /// number, MIT-MAGIC-COOKIE-1 and 16 random bytes, lengths in two bytes.
+    /// A cookie as in Xau's file format: family "any", no address, no number (for
+    /// every display), MIT-MAGIC-COOKIE-1 and 16 random bytes, lengths in two bytes.
     ///
     /// Readable by whoever has the desk: that is `hands`, under another uid.
     fn write_cookie(&self) -> io::Result<()> {
         let mut cookie = [0; 16];
         fs::File::open("/dev/urandom")?.read_exact(&mut cookie)?;
-        let number = DISPLAY.to_string();
-        let mut bytes = vec![0xff, 0xff, 0, 0];
-        for part in [number.as_bytes(), b"MIT-MAGIC-COOKIE-1", &cookie] {
+        let mut bytes = vec![0xff, 0xff, 0, 0, 0, 0];
+        for part in [b"MIT-MAGIC-COOKIE-1".as_slice(), &cookie] {
             let length = u16::try_from(part.len()).map_err(io::Error::other)?;
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(part);
         }
         let path = self.desk.x_authority();
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(path)?
-            .write_all(&bytes)
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(&bytes)?;
+        // Not by the mode of `open`, from which the file creation mask takes bits.
+        file.set_permissions(fs::Permissions::from_mode(0o644))
     }
 
     pub(super) fn desk(&self) -> &Desk {
