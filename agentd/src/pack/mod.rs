@@ -26,6 +26,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use thiserror::Error;
 
 pub use manifest::{Application, Kind, Manifest};
+pub use verity::root as verity_root;
 
 use crate::code;
 use crate::sandbox::enclosure::PACKS;

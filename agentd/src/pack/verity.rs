@@ -16,13 +16,14 @@ const FAN: usize = BLOCK / 32;
 /// Blocks read at once.
 const STRIDE: u64 = 256;
 
+/// A SHA-256 digest.
 type Hash = [u8; 32];
 
 /// The root over the first `data_size` bytes of `file`, a multiple of the block.
 ///
 /// # Errors
 /// If the file cannot be read that far.
-pub(super) fn root(file: &File, data_size: u64, salt: &Hash) -> io::Result<Hash> {
+pub fn root(file: &File, data_size: u64, salt: &Hash) -> io::Result<Hash> {
     let blocks = data_size / 4096;
     let half = blocks / 2;
     let (first, second) = std::thread::scope(|scope| {
