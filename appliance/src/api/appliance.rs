@@ -45,23 +45,20 @@ impl std::fmt::Debug for Appliance {
 }
 
 impl Appliance {
-    /// Records that someone was refused; at most one in ten seconds, without waiting.
-    pub fn denied(&self, by: &str, what: &str, code: &str) {
+    /// The entry that someone was refused; at most one in ten seconds.
+    pub fn denied(&self, by: &str, what: &str, code: &str) -> Option<Entry> {
         let mut last = self
             .last_denied
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|last| last.elapsed() < DENIED_PAUSE) {
-            return;
+            return None;
         }
         *last = Some(Instant::now());
-        drop(last);
-        let entry = Entry::Denied {
+        Some(Entry::Denied {
             by: by.to_owned(),
             what: what.to_owned(),
             code: code.to_owned(),
-        };
-        // Refused either way.
-        self.store.submit(entry, drop);
+        })
     }
 }

@@ -168,8 +168,11 @@ pub(super) fn submit(
     match appliance.dispatcher.submit(job) {
         Ok(id) => self::job(appliance, id),
         Err(error) => {
-            if let JobError::Halted(_) = error {
-                appliance.denied(&by, "start a job", error.code().id);
+            if let JobError::Halted(_) = error
+                && let Some(entry) = appliance.denied(&by, "start a job", error.code().id)
+            {
+                // Refused either way.
+                let _ = appliance.store.commit(entry);
             }
             Err(error.into())
         }

@@ -66,12 +66,15 @@ async fn connection(stream: UnixStream, appliance: Arc<Appliance>) {
         return;
     };
     let principal = appliance.door.admit(peer.uid(), peer.gid());
-    if let Err(stranger) = &principal {
-        appliance.denied(
+    if let Err(stranger) = &principal
+        && let Some(entry) = appliance.denied(
             &stranger.to_string(),
             "use the API",
             code::ACCESS_REFUSED.id,
-        );
+        )
+    {
+        // Refused either way; nobody waits for the disk here.
+        appliance.store.submit(entry, drop);
     }
     let service = service_fn(|request: Request<Incoming>| {
         let appliance = Arc::clone(&appliance);

@@ -6,25 +6,17 @@
 //! last piece, and is gone if the connection breaks before that.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
-use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
 
-use casemate_attest::artifacts::{Artifact as Listed, Manifest};
-use casemate_attest::digest::Digest as Hash;
-use casemate_protocol::bundle::Bundle;
 use casemate_protocol::codec;
 use casemate_protocol::event::{ArtifactPart, Event, JobEnd};
-use casemate_protocol::id::{Digest, JobId};
-use casemate_protocol::lease::{Diagnosis, PackOffer, ToAgent, VERSION};
+use casemate_protocol::id::JobId;
+use casemate_protocol::lease::{PackOffer, VERSION};
 
 use super::dispatcher::{Agent, Dispatcher, Inner};
 use super::error::JobError;
-use super::link::{Leased, Outbox};
-use super::memory::Filling;
+use super::link::Outbox;
 use super::state::{Change, Ending, Job, StoredFile};
-use crate::artifact::{Artifact, ArtifactWriter};
-use crate::code;
+use crate::artifact::ArtifactWriter;
 use crate::keys::SubjectId;
 use crate::store::entry::Entry;
 
@@ -32,18 +24,15 @@ use crate::store::entry::Entry;
 const MAX_EVENT: usize = 32 << 10;
 /// Largest file of a job.
 const MAX_FILE: u64 = 256 << 20;
-/// Most files of one attempt.
-const MAX_FILES: usize = 4096;
+/// Most bytes of the list of one attempt's files: a job that makes more files is
+/// told to stop. The signed list must stay below the format's 1 MiB.
+const MAX_LIST: usize = 900_000;
+/// How much more may come until it has stopped.
+const MORE_LIST: usize = 100_000;
 /// Longest name of a file or media type.
-const MAX_NAME: usize = 256;
+const MAX_NAME: usize = 128;
 /// Most messages of one attempt.
 const MAX_MESSAGES: u64 = 200_000;
-/// Most workflows that are being checked.
-const MAX_CHECKS: usize = 4;
-/// How long agentd may take to check a workflow.
-const CHECK_PATIENCE: Duration = Duration::from_secs(60);
-/// How much longer than its limit agentd may hold a job, to clean up.
-const GRACE: Duration = Duration::from_secs(60);
 
 /// A process that wants to be agentd.
 #[derive(Debug, Clone)]
@@ -155,83 +144,6 @@ impl Dispatcher {
         self.wake.notify_all();
     }
 
-    /// Hands a queued job out: inputs and bundle first, then the entry, then the
-    /// frame. False if it is as it was because nothing could be recorded.
-    pub(super) fn lease(&self, job: &Job) -> bool {
-        let (id, attempt) = (job.spec.job, job.attempt);
-        let prepared = self.prepare(job);
-        let mut inner = self.lock();
-        // It may have been cancelled, and agentd may have gone, meanwhile.
-        let Some(slots) = inner.agent.as_ref().map(|agent| agent.slots) else {
-            return true;
-        };
-        let next = inner.queue.next(&[job.spec.pack_root], slots);
-        if inner.stopping || next.is_none_or(|next| next.spec.job != id) {
-            return true;
-        }
-        let leased = match prepared {
-            Ok(leased) => leased,
-            Err(error) => {
-                let ending = Ending::Failed {
-                    code: error.code().id.to_owned(),
-                    message: error.to_string(),
-                };
-                let ended = Change::Ended { attempt, ending };
-                return self.change(&mut inner, id, ended).is_ok();
-            }
-        };
-        // Recorded first; what is not recorded is not handed out.
-        if self
-            .change(&mut inner, id, Change::Leased { attempt })
-            .is_err()
-        {
-            return false;
-        }
-        if let Some(agent) = &mut inner.agent {
-            let limit = Duration::from_secs(u64::from(job.spec.limits.seconds));
-            agent.deadlines.insert(id, Instant::now() + limit + GRACE);
-            agent.outbox.lease(leased);
-        }
-        true
-    }
-
-    fn prepare(&self, job: &Job) -> Result<Leased, JobError> {
-        let bundle = self.read_bundle(job.bundle)?;
-        let mut inputs = Vec::with_capacity(job.inputs.len());
-        for input in &job.inputs {
-            inputs.push(self.memory(*input)?);
-        }
-        Ok(Leased {
-            spec: codec::encode(&job.spec),
-            bundle,
-            inputs,
-        })
-    }
-
-    fn memory(&self, artifact: Artifact) -> Result<OwnedFd, JobError> {
-        let memory = |e: std::io::Error| JobError::State {
-            code: &code::INTERNAL,
-            message: format!("memory for an input: {e}"),
-        };
-        let mut filling = Filling::new().map_err(memory)?;
-        let mut reader = self.store.artifact_reader(artifact)?;
-        while let Some(chunk) = reader.next_chunk()? {
-            filling.write(&chunk).map_err(memory)?;
-        }
-        filling.seal().map_err(memory)
-    }
-
-    /// Cuts agentd off if it holds a job for longer than the job may run.
-    pub(super) fn cut_overdue(&self, inner: &mut Inner) {
-        let now = Instant::now();
-        let Some(agent) = &inner.agent else {
-            return;
-        };
-        if agent.deadlines.values().any(|deadline| *deadline < now) {
-            agent.outbox.cut(code::AGENT_OVERDUE.id);
-        }
-    }
-
     /// Takes an event of a job.
     ///
     /// # Errors
@@ -316,19 +228,22 @@ impl Dispatcher {
         };
         let mut inner = self.lock();
         let attempt = held(&inner, id)?;
-        if inner
-            .queue
-            .get(&id)
-            .is_some_and(|job| job.files.len() >= MAX_FILES)
-        {
-            return Err(malformed(format!("more than {MAX_FILES} files of one job")));
+        let listed = inner.queue.get(&id).map_or(0, Job::list_bytes);
+        if listed > MAX_LIST.saturating_add(MORE_LIST) {
+            return Err(malformed(format!("job {id} makes files without end")));
         }
         let change = Change::Stored {
             attempt,
             number,
             file,
         };
-        Ok(self.change(&mut inner, id, change)?)
+        self.change(&mut inner, id, change)?;
+        if listed > MAX_LIST {
+            let reason = "it made more files than a list of files may have".to_owned();
+            self.change(&mut inner, id, Change::CancelAsked { reason })?;
+            self.tell_cancel(&mut inner, id);
+        }
+        Ok(())
     }
 
     /// A job has ended and everything of it is cleaned up.
@@ -375,92 +290,6 @@ impl Dispatcher {
         let _ = self.sign_lists(&mut inner);
         drop(inner);
         self.wake.notify_all();
-        Ok(())
-    }
-
-    /// Signs the list of files of each job that ended since.
-    pub(super) fn sign_lists(&self, inner: &mut Inner) -> Result<(), JobError> {
-        while let Some(&id) = inner.unsigned.first() {
-            self.sign_list(id)?;
-            inner.unsigned.retain(|other| *other != id);
-        }
-        Ok(())
-    }
-
-    fn sign_list(&self, id: JobId) -> Result<(), JobError> {
-        let Some(row) = self.store.index().job(id)? else {
-            return Ok(());
-        };
-        let items = self
-            .store
-            .index()
-            .job_artifacts(id)?
-            .into_iter()
-            .filter(|file| file.attempt == row.attempt && file.kind.is_some())
-            .map(|file| Listed {
-                name: file.name,
-                media: file.media,
-                size: file.artifact.size,
-                sha256: Hash::new(file.artifact.digest.0),
-            })
-            .collect();
-        let manifest = Manifest::new(id.0, Hash::new(row.spec.digest().0), items);
-        let root = Digest(*manifest.root().as_bytes());
-        let bytes = self.store.sign_manifest(&manifest);
-        let stored = self.store.put_artifact(SubjectId::of_job(id), &bytes)?;
-        self.store.commit(Entry::ManifestIssued {
-            job: id,
-            manifest: stored,
-            root,
-        })?;
-        Ok(())
-    }
-
-    /// Has agentd check a workflow without running it.
-    ///
-    /// # Errors
-    /// [`JobError::NoAgent`] if it is not there or does not answer.
-    pub fn check_workflow(&self, bundle: &Bundle) -> Result<Vec<Diagnosis>, JobError> {
-        let (sender, answer) = sync_channel(1);
-        let mut inner = self.lock();
-        let request = inner.next_check;
-        inner.next_check = request.saturating_add(1);
-        let Some(agent) = &inner.agent else {
-            return Err(JobError::NoAgent(
-                "agentd, which checks workflows, is not connected".to_owned(),
-            ));
-        };
-        if inner.checks.len() >= MAX_CHECKS {
-            return Err(JobError::NoAgent(
-                "agentd is busy with other checks".to_owned(),
-            ));
-        }
-        agent.outbox.send(ToAgent::Check {
-            request,
-            bundle: codec::encode(bundle).into(),
-        });
-        inner.checks.insert(request, sender);
-        drop(inner);
-        let answer = answer.recv_timeout(CHECK_PATIENCE);
-        self.lock().checks.remove(&request);
-        answer.map_err(|_| JobError::NoAgent("agentd did not answer the check".to_owned()))
-    }
-
-    /// agentd's answer to a check.
-    ///
-    /// # Errors
-    /// [`LinkError`] if nobody asked.
-    pub fn checked(&self, request: u64, diagnoses: Vec<Diagnosis>) -> Result<(), LinkError> {
-        let mut inner = self.lock();
-        if request == 0 || request >= inner.next_check {
-            return Err(malformed(format!(
-                "an answer to check {request}, which nobody asked for"
-            )));
-        }
-        if let Some(asker) = inner.checks.remove(&request) {
-            // Whoever asked may have stopped waiting.
-            let _ = asker.send(diagnoses);
-        }
         Ok(())
     }
 }

@@ -286,6 +286,14 @@ impl Job {
         }
     }
 
+    /// About how many bytes the list of its files has.
+    pub fn list_bytes(&self) -> usize {
+        let one = |file: &StoredFile| file.name.len().saturating_add(file.media.len());
+        self.files.iter().fold(0, |sum, file| {
+            sum.saturating_add(one(file)).saturating_add(64)
+        })
+    }
+
     /// Whether a change follows, without making it.
     ///
     /// # Errors

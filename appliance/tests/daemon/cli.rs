@@ -120,10 +120,12 @@ fn normalised_line(line: &str) -> String {
         .strip_prefix("\"size\": ")
         .is_some_and(|n| n.len() > 2);
     if long_size || unsteady.iter().any(|key| out.trim_start().starts_with(key)) {
-        return out
+        let mut steady: Vec<char> = out
             .chars()
             .map(|c| if c.is_ascii_digit() { '9' } else { c })
             .collect();
+        steady.dedup_by(|a, b| (*a, *b) == ('9', '9'));
+        return steady.into_iter().collect();
     }
     match out.split_once("process ") {
         Some((head, _)) => format!("{head}process \u{2026}"),

@@ -22,7 +22,7 @@ fn kinds(bed: &Bed, job: &str) -> Vec<String> {
 }
 
 fn audit(bed: &Bed, kind: &str) -> Vec<String> {
-    let entries = bed.json(&["audit", "list"]);
+    let entries = bed.json(&["audit", "list", "--limit", "100000"]);
     let of_kind = entries
         .as_array()
         .unwrap()
@@ -358,4 +358,52 @@ fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn a_job_that_makes_files_without_end_is_told_to_stop() {
+    let bed = Bed::running();
+    bed.add_workflow("again", "requeue");
+    let mut agent = Agent::settled(&bed);
+    let job = bed.run_job("again");
+    let lease = agent.lease();
+    let id = lease.job();
+    let mut told = false;
+    for at in 0..6000 {
+        let name = format!("{at:0>128}");
+        let part = ArtifactPart {
+            name,
+            kind: ArtifactKind::Log,
+            media: "x".repeat(128),
+            bytes: b"x".to_vec().into(),
+            last: true,
+        };
+        let number = agent.report_unacknowledged(id, |number| ToDaemon::Artifact {
+            job: id,
+            number,
+            part,
+        });
+        while agent.receive() != (ToAgent::Ack { job: id, number }) {
+            told = true;
+        }
+        if told {
+            break;
+        }
+    }
+    assert!(told);
+    agent.end(id, JobEnd::Cancelled);
+    let stopped = bed.wait_for_state(&job, "cancelled");
+    assert_eq!(
+        stopped["message"],
+        "it made more files than a list of files may have"
+    );
+    wait_until("the list is signed", || {
+        audit(&bed, "job.manifest").len() == 1
+    });
+    let out = bed.path("evidence");
+    assert_eq!(
+        bed.casemate(&["evidence", "--out", out.to_str().unwrap()])
+            .exit,
+        0
+    );
 }
