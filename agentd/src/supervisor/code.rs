@@ -44,6 +44,12 @@ pub const JOB_MEMORY: Code = Code {
     what: "A compartment of the job used up its memory limit and was ended by the kernel.",
     next: "Look for a loop that collects data; raise the compartment's limit in workflow.toml if the work needs it.",
 };
+/// The interpreter crashed.
+pub const JOB_CRASHED: Code = Code {
+    id: "job.crashed",
+    what: "The workflow made the interpreter crash; the job was ended.",
+    next: "Look at the job's script.log; if the script is not meant to attack the interpreter, report it.",
+};
 /// A compartment broke the protocol.
 pub const JOB_HOSTILE: Code = Code {
     id: "job.hostile",
@@ -121,6 +127,7 @@ pub const CODES: &[Code] = &[
     JOB_TIMEOUT,
     JOB_STEPS,
     JOB_MEMORY,
+    JOB_CRASHED,
     JOB_HOSTILE,
     JOB_COMPARTMENT_LOST,
     JOB_NO_APPLICATION,

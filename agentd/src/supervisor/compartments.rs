@@ -24,7 +24,9 @@ use super::mediator::Stop;
 use super::run::Ground;
 use super::workspace::Workspace;
 use crate::pack::Application;
-use crate::sandbox::{Bind, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, enclosure};
+use crate::sandbox::{
+    Bind, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, enclosure,
+};
 
 /// Size of the job's screen.
 const SCREEN: (u32, u32) = (1920, 1080);
@@ -32,6 +34,11 @@ const SCREEN: (u32, u32) = (1920, 1080);
 const STRICT: Duration = Duration::from_secs(60);
 /// Time a lost compartment may take to be seen as ended.
 const LOST: Duration = Duration::from_secs(2);
+
+/// SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS: a program's own doing.
+const CRASH: [i32; 6] = [4, 6, 7, 8, 11, 31];
+/// What Rust's allocator says before it aborts.
+const REFUSED: &[u8] = b"memory allocation of";
 
 /// The mounted desktop pack.
 #[derive(Debug)]
@@ -89,8 +96,10 @@ struct Compartment {
 /// What became of a compartment that was lost.
 #[derive(Debug)]
 pub struct PostMortem {
-    /// Whether the kernel ended something of it for lack of memory.
+    /// Whether it ended for lack of memory: ended by the kernel, or refused more.
     pub out_of_memory: bool,
+    /// Whether its program crashed by itself: no one else sends these signals.
+    pub crashed: bool,
     /// In words.
     pub text: String,
 }
@@ -283,12 +292,18 @@ impl Compartments {
             _ => &self.desktop,
         };
         match one.running.wait_until(Instant::now() + LOST) {
-            Some(ending) => PostMortem {
-                out_of_memory: ending.memory_kills > 0,
-                text: format!("it ended: {:?}", ending.how),
-            },
+            Some(ending) => {
+                let words = one.running.output_tail();
+                let refused = words.windows(REFUSED.len()).any(|part| part == REFUSED);
+                PostMortem {
+                    out_of_memory: ending.memory_kills > 0 || refused,
+                    crashed: matches!(ending.how, How::Signalled(signal) if CRASH.contains(&signal)),
+                    text: format!("it ended: {:?}", ending.how),
+                }
+            }
             None => PostMortem {
                 out_of_memory: false,
+                crashed: false,
                 text: "it still runs".to_owned(),
             },
         }

@@ -334,6 +334,11 @@ fn ending(stop: &Stop, report: &JobLink, compartments: &Compartments) -> JobEnd 
                 let why = format!("the compartment `{which}` used up its memory limit");
                 return failed(&code::JOB_MEMORY, why);
             }
+            if how.crashed && *which == "script" {
+                // The workflow's own doing: the same script would do it again.
+                let why = format!("the interpreter crashed ({})", how.text);
+                return failed(&code::JOB_CRASHED, why);
+            }
             interrupted(
                 &code::JOB_COMPARTMENT_LOST,
                 format!("the compartment `{which}` was lost ({error}; {})", how.text),
