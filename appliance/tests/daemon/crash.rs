@@ -192,3 +192,41 @@ fn a_kill_while_jobs_are_queued_loses_none_of_them() {
         assert_eq!(bed.wait_for_state(job, "succeeded")["attempt"], 1);
     }
 }
+
+#[test]
+fn a_kill_around_the_end_of_a_job_leaves_one_end_and_one_list() {
+    let mut bed = Bed::running();
+    bed.add_workflow("again", "requeue");
+    let mut succeeded = 0;
+    for delay_us in (0..12).map(|round| round * 400) {
+        let mut agent = Agent::settled(&bed);
+        let job = bed.run_job("again");
+        let id = agent.lease().job();
+        agent.file(id, "out/result.txt", b"hello");
+        agent.report_unacknowledged(id, |number| message(MESSAGES - 1, id, number));
+        std::thread::sleep(std::time::Duration::from_micros(delay_us));
+        bed.kill();
+        bed.start();
+        let history = history(&bed, &job);
+        if history.state == "succeeded" {
+            succeeded += 1;
+            let list = bed.json(&["audit", "list", "--limit", "100000"]);
+            let lists = list.as_array().unwrap().iter().filter(|entry| {
+                entry["kind"] == "job.manifest" && entry["text"].as_str().unwrap().contains(&job)
+            });
+            assert_eq!(
+                lists.count(),
+                1,
+                "one list, signed before or after the kill"
+            );
+        } else {
+            assert_eq!((history.state.as_str(), history.attempt), ("queued", 2));
+            bed.json(&["job", "cancel", &job]);
+        }
+    }
+    assert!(
+        succeeded > 0,
+        "no end was recorded in time; the delays are too short"
+    );
+    assert_eq!(bed.casemate(&["audit", "verify"]).exit, 0);
+}

@@ -16,5 +16,6 @@ mod cli;
 mod clients;
 mod crash;
 mod evidence;
+mod measure;
 mod queue;
 mod start;
