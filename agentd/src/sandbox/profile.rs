@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
@@ -68,20 +69,30 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile of this name that came with the release.
+    /// The profile of this name that came with the release. It is read and its
+    /// filter compiled once a process.
     ///
     /// # Errors
     /// `profile.unknown`; `profile.invalid` if a shipped file is not well-formed,
     /// which a test rules out.
-    pub fn shipped(name: &str) -> Result<Self, Refusal> {
-        let text = SHIPPED
+    pub fn shipped(name: &str) -> Result<&'static Self, Refusal> {
+        static READ: [OnceLock<Profile>; SHIPPED.len()] =
+            [const { OnceLock::new() }; SHIPPED.len()];
+        let (read, text) = READ
             .iter()
-            .find_map(|(known, text)| (*known == name).then_some(*text))
+            .zip(SHIPPED)
+            .find_map(|(read, (known, text))| (known == name).then_some((read, text)))
             .ok_or("no profile of that name came with this release")
             .at(&code::PROFILE_UNKNOWN, || {
                 format!("the profile {name} cannot be used")
             })?;
-        Self::parse(text)
+        match read.get() {
+            Some(profile) => Ok(profile),
+            None => {
+                let profile = Self::parse(text)?;
+                Ok(read.get_or_init(|| profile))
+            }
+        }
     }
 
     /// The names of all shipped profiles.

@@ -42,7 +42,7 @@ impl Sandbox {
     /// [`Refusal`]: nothing was started, nothing is left.
     pub fn spawn(mut spec: LaunchSpec) -> Result<Running, Refusal> {
         let profile = Profile::shipped(&spec.profile)?;
-        let (order, limits) = spec.resolve(&profile)?;
+        let (order, limits) = spec.resolve(profile)?;
         let leaf = Leaf::create(&enclosure::groups(), &spec.name, limits)?;
         let doors = leaf.doors()?;
         let failed = || "the launcher could not be started".to_owned();

@@ -215,7 +215,7 @@ mod tests {
     fn an_order_fits_its_packet_and_survives_it() {
         for name in Profile::names() {
             let profile = Profile::shipped(name).unwrap();
-            let (order, _) = spec().resolve(&profile).unwrap();
+            let (order, _) = spec().resolve(profile).unwrap();
             let bytes = codec::encode(&order);
             assert!(
                 bytes.len() < super::super::order::LARGEST / 2,
@@ -232,7 +232,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut LaunchSpec)| {
             let mut spec = spec();
             change(&mut spec);
-            spec.resolve(&profile).unwrap_err().code.id
+            spec.resolve(profile).unwrap_err().code.id
         };
         let place = |at: &str, right| {
             let at = at.to_owned();
@@ -267,7 +267,7 @@ mod tests {
         let mut wide = spec();
         wide.limits.pids = Some(1 << 40);
         wide.limits.memory_bytes = Some(1 << 20);
-        let (_, leaf) = wide.resolve(&profile).unwrap();
+        let (_, leaf) = wide.resolve(profile).unwrap();
         assert_eq!(leaf.pids, profile.leaf.pids);
         assert_eq!(leaf.memory_bytes, 1 << 20);
     }

@@ -59,6 +59,7 @@ fn build(place: &Path) -> Ground {
         "sys",
         "tmp",
         "workspace",
+        "var",
         "etc",
         "usr/bin",
         "usr/lib/x86_64-linux-gnu",
