@@ -226,6 +226,11 @@ impl Dispatcher {
             kind: head.kind,
             media: head.media,
         };
+        self.stored(id, number, file)
+    }
+
+    /// Records a file that is stored whole.
+    fn stored(&self, id: JobId, number: u64, file: StoredFile) -> Result<(), LinkError> {
         let mut inner = self.lock();
         let attempt = held(&inner, id)?;
         let listed = inner.queue.get(&id).map_or(0, Job::list_bytes);
