@@ -158,6 +158,11 @@ impl Examined {
             segment: self.segment,
             file,
             end: self.end,
+            taken: if self.tail.is_some() {
+                self.end
+            } else {
+                self.length
+            },
             next: self.next,
             chain: self.chain,
             head: self.head_file,

@@ -29,6 +29,10 @@ pub use examine::{Examined, Found, Record};
 /// A segment that has this many bytes gets no further group.
 pub const SEGMENT_BYTES: u64 = 16 << 20;
 
+/// Space is taken this many bytes at a time, as zeros: a sync then has no length to write down,
+/// which costs the file system a transaction of its own.
+const AHEAD: u64 = 1 << 20;
+
 /// Largest record.
 pub const MAX_RECORD: usize = 64 << 10;
 
@@ -151,6 +155,8 @@ pub struct Journal {
     segment: u64,
     file: File,
     end: u64,
+    /// The file's length: zeros from `end` on.
+    taken: u64,
     next: u64,
     chain: Chain,
     head: HeadFile,
@@ -175,6 +181,7 @@ impl Journal {
             segment: 1,
             file,
             end: HEADER as u64,
+            taken: HEADER as u64,
             next: 0,
             chain,
             head,
@@ -216,6 +223,8 @@ impl Journal {
             self.roll()?;
         }
         let (bytes, places, chain) = self.frames(records)?;
+        let after = self.end.saturating_add(bytes.len() as u64);
+        self.take_space(after);
         if let Err(error) = self.file.write_all_at(&bytes, self.end) {
             return Err(self.cut_back(error));
         }
@@ -224,7 +233,8 @@ impl Journal {
             // only reading back after a restart tells what is there.
             return Err(self.fail(&error));
         }
-        self.end = self.end.saturating_add(bytes.len() as u64);
+        self.end = after;
+        self.taken = self.taken.max(after);
         self.next = self.next.saturating_add(records.len() as u64);
         self.chain = chain;
         // The head may lag: a group is durable without it, and the next one brings it up.
@@ -240,6 +250,7 @@ impl Journal {
     /// # Errors
     /// The file system's.
     pub fn close(mut self) -> io::Result<()> {
+        self.give_back();
         self.head.write(Head {
             next: self.next,
             chain: self.chain,
@@ -270,11 +281,38 @@ impl Journal {
         let next = self.segment.saturating_add(1);
         let (file, chain) = begin_segment(&self.dir, &self.sealing, next, self.next, self.chain)
             .map_err(AppendError::NotWritten)?;
+        self.give_back();
         self.file = file;
         self.segment = next;
         self.end = HEADER as u64;
+        self.taken = self.end;
         self.chain = chain;
         Ok(())
+    }
+
+    /// Takes space up to `needed` and some ahead. Without room for that the group itself may still
+    /// fit, so a failure only shows when that is written.
+    fn take_space(&mut self, needed: u64) {
+        if needed <= self.taken {
+            return;
+        }
+        let ahead = needed
+            .next_multiple_of(AHEAD)
+            .min(self.segment_bytes)
+            .max(needed);
+        let zeros = usize::try_from(ahead.saturating_sub(self.taken)).unwrap_or(0);
+        let written = self.file.write_all_at(&vec![0; zeros], self.taken);
+        match written.and_then(|()| self.file.sync_data()) {
+            Ok(()) => self.taken = ahead,
+            Err(_) => self.give_back(),
+        }
+    }
+
+    /// Lets go of the space after the last record. Zeros that stay do no harm.
+    fn give_back(&mut self) {
+        if self.file.set_len(self.end).is_ok() {
+            self.taken = self.end;
+        }
     }
 
     /// Cuts away what a failed write left.
@@ -284,7 +322,10 @@ impl Journal {
             .set_len(self.end)
             .and_then(|()| self.file.sync_data());
         match cut {
-            Ok(()) => AppendError::NotWritten(error),
+            Ok(()) => {
+                self.taken = self.end;
+                AppendError::NotWritten(error)
+            }
             Err(cut) => self.fail(&cut),
         }
     }
