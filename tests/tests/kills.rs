@@ -208,7 +208,7 @@ fn wait_for(stand: &Stand, job: &str, moment: Moment) -> Vec<(u64, String)> {
             return events;
         }
         assert!(Instant::now() < until, "{moment:?} did not come: {events:?}");
-        sleep(Duration::from_millis(2));
+        sleep(Duration::from_millis(10));
     }
 }
 
@@ -223,7 +223,7 @@ fn strike(stand: &mut Stand, victim: Victim) {
                 return;
             }
             assert!(Instant::now() < until, "{victim:?} is not running");
-            sleep(Duration::from_millis(2));
+            sleep(Duration::from_millis(10));
         },
     }
 }
@@ -232,7 +232,7 @@ fn strike(stand: &mut Stand, victim: Victim) {
 fn find(stand: &Stand, victim: Victim) -> Option<i32> {
     let wanted = match victim {
         Victim::AgentdInside => "agentd serve",
-        Victim::Compartment("desktop") => "/usr/bin/Xvnc",
+        Victim::Compartment("desktop") => "/usr/bin/Xtigervnc",
         Victim::Compartment("hands") => "/agent/agent-hands",
         Victim::Compartment(_) => "/agent/agent-script",
         Victim::Casemated | Victim::AgentdOutside => return None,
