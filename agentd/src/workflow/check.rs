@@ -20,7 +20,17 @@ use super::failure::one_line;
 use super::{interpreter, verbs};
 
 /// Lints whose advice is about taste or speed, not about a workflow going wrong.
-const NOT_OURS: &[&str] = &["unused-assign", "underscore-definition", "use-ignored"];
+const NOT_OURS: &[&str] = &[
+    "dict-without-star-star",
+    "eager-and-inefficient-bool-check",
+    "inefficient-bool-check",
+    "redundant-continue",
+    "redundant-return",
+    "underscore-definition",
+    "unused-argument",
+    "unused-assign",
+    "using-ignored",
+];
 
 /// Everything that is wrong with a bundle; empty if nothing is.
 pub fn check(bundle: &Bundle) -> Vec<Diagnosis> {

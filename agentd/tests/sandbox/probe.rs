@@ -9,10 +9,8 @@
     clippy::multiple_unsafe_ops_per_block,
     clippy::undocumented_unsafe_blocks,
     clippy::print_stdout,
-    clippy::exit,
     clippy::panic,
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "an attacker's program: it makes the raw calls that production code must not"
 )]
