@@ -18,7 +18,7 @@ pub const STATE_FULL: Code = Code {
 pub const STATE_OTHER_KEY: Code = Code {
     id: "state.other-key",
     what: "The state was made under another key: another TPM, another appliance, or a provisioning since.",
-    next: "Start with the TPM that this state was made with, or restore a backup with the recovery key.",
+    next: "Move the disk back to its machine, or restore the appliance with its recovery key.",
 };
 /// The disk fails.
 pub const STATE_IO: Code = Code {
@@ -53,8 +53,8 @@ pub const JOURNAL_FAILED: Code = Code {
 /// Another TPM.
 pub const TPM_OTHER: Code = Code {
     id: "tpm.other",
-    what: "The TPM's counter is behind the journal: this is another TPM, or it was reset.",
-    next: "Start with the TPM that this state was made with, or restore a backup with the recovery key.",
+    what: "The state was made with another TPM, or this TPM was cleared since.",
+    next: "Move the disk back to its machine, or restore the appliance with its recovery key.",
 };
 /// An entry is too long.
 pub const ENTRY_TOO_LARGE: Code = Code {

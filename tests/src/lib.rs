@@ -2,4 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod invoices;
+pub mod papers;
 pub mod stand;

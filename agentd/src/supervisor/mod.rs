@@ -20,4 +20,5 @@ pub mod link;
 pub mod mediator;
 pub mod run;
 pub mod serve;
+mod words;
 pub mod workspace;

@@ -47,6 +47,8 @@ impl Serve {
         let ground = Ground::brought_along().map_err(|e| ServeError::Ground(e.to_string()))?;
         let connection =
             crate::sandbox::sys::adopt(self.daemon_fd).map_err(ServeError::Connection)?;
+        // The three of the next job, so that its start does not wait for them.
+        crate::sandbox::Sandbox::keep_ready(3);
         serve(
             UnixStream::from(connection),
             ground,
