@@ -77,7 +77,7 @@ impl Default for Places {
 pub fn main() -> ExitCode {
     let result = sys::adopt(enclosure::PASSED).and_then(|channel| {
         // No application may hold the channel, or speak on it.
-        sys::close_on_exec(enclosure::PASSED, enclosure::PASSED)?;
+        sys::close_on_exec(enclosure::PASSED.unsigned_abs())?;
         Ok(UnixStream::from(channel))
     });
     let served = result
