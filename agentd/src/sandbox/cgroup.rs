@@ -134,12 +134,8 @@ pub(crate) struct Leaf {
 }
 
 impl Leaf {
-    /// Makes the leaf `name` under `parents` (see [`CONTROLLERS`]) and sets its limits.
-    pub(crate) fn create(
-        parents: &[PathBuf],
-        name: &str,
-        limits: LeafLimits,
-    ) -> Result<Self, Refusal> {
+    /// Makes the leaf `name` under `parents` (see [`CONTROLLERS`]), without limits.
+    pub(crate) fn create(parents: &[PathBuf], name: &str) -> Result<Self, Refusal> {
         let mut leaf = Self {
             directories: Vec::new(),
         };
@@ -150,9 +146,21 @@ impl Leaf {
             })?;
             leaf.directories.push(directory);
         }
-        leaf.set("memory.limit_in_bytes", limits.memory_bytes)?;
-        leaf.set("pids.max", limits.pids)?;
         Ok(leaf)
+    }
+
+    /// Gives the leaf the sandbox's name and limits. Whoever joined it before is
+    /// under them from then on.
+    pub(crate) fn settle(&mut self, name: &str, limits: LeafLimits) -> Result<(), Refusal> {
+        for directory in &mut self.directories {
+            let named = directory.with_file_name(name);
+            fs::rename(&directory, &named).at(&code::SANDBOX_CGROUP, || {
+                format!("the group {} could not be made", named.display())
+            })?;
+            *directory = named;
+        }
+        self.set("memory.limit_in_bytes", limits.memory_bytes)?;
+        self.set("pids.max", limits.pids)
     }
 
     fn file(&self, name: &str) -> Option<PathBuf> {

@@ -16,7 +16,7 @@ pub(crate) const PASSED: RawFd = 3;
 /// anything is opened that the order asks for: what came in by accident goes out
 /// at exec whatever happens later.
 pub(crate) fn keep_none() -> Result<(), Refusal> {
-    sys::close_on_exec(3, RawFd::MAX).at(&code::SANDBOX_DESCRIPTORS, || {
+    sys::close_on_exec(3).at(&code::SANDBOX_DESCRIPTORS, || {
         "inherited descriptors could not be closed".to_owned()
     })
 }

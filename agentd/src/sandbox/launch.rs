@@ -25,6 +25,10 @@ const NOT_STARTED: u8 = 125;
 
 /// The whole life of `agentd launch`. The control socket is its standard input.
 pub fn main() -> ExitCode {
+    // First of all: what leaked in is gone, for the launcher and init as well.
+    if super::sys::close_inherited().is_err() {
+        return ExitCode::from(NOT_STARTED);
+    }
     // Number 3 becomes the program's; nothing of ours may be there when it does.
     let reserved = rustix::io::fcntl_dupfd_cloexec(io::stdin(), descriptors::PASSED);
     let control = rustix::io::fcntl_dupfd_cloexec(io::stdin(), descriptors::PASSED + 1);
@@ -44,14 +48,13 @@ pub fn main() -> ExitCode {
 /// sandbox has ended, in its init when the program has, and in the program's
 /// process only by error.
 fn launch(control: &OwnedFd) -> Result<ExitCode, Refusal> {
-    // First of all: what leaked in ends at exec, however this goes on.
-    descriptors::keep_none()?;
-    let (order, mut fds) = order::receive(control.as_fd())?;
-    let passed = order.passed.then(|| fds.pop()).flatten();
-    // Before the clone: nothing of the sandbox ever runs outside its group.
-    for door in fds {
+    // Before the clone: nothing of the sandbox ever runs outside its group. And
+    // before the order: joining a group of version 1 waits for all processors, so
+    // launchers that stand ready have that behind them.
+    for door in order::receive_join(control.as_fd())? {
         cgroup::join(door)?;
     }
+    let (order, passed) = order::receive(control.as_fd())?;
     let (launchers, inits) = rustix::net::socketpair(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::SEQPACKET,

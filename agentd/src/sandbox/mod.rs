@@ -19,6 +19,7 @@ mod init;
 pub mod job_directory;
 mod landlock;
 pub mod launch;
+mod launcher;
 mod mounts;
 mod namespaces;
 mod order;

@@ -109,18 +109,7 @@ impl Mount {
                 inodes,
                 mode,
             } => {
-                let size = bytes.to_string();
-                let inodes = inodes.to_string();
-                let mode = format!("{mode:o}");
-                let owner = INSIDE.to_string();
-                let options = [
-                    ("size", size.as_str()),
-                    ("nr_inodes", &inodes),
-                    ("mode", &mode),
-                    ("uid", &owner),
-                    ("gid", &owner),
-                ];
-                let made = make("tmpfs", &options, MountAttrFlags::empty())?;
+                let made = private(*bytes, *inodes, *mode)?;
                 hang(made.as_fd(), root, at, true)
             }
             Self::Bind {
@@ -172,6 +161,22 @@ impl Mount {
             }
         }
     }
+}
+
+/// An empty file system of the sandbox's one identity.
+fn private(bytes: u64, inodes: u64, mode: u32) -> Result<OwnedFd, Refusal> {
+    let size = bytes.to_string();
+    let inodes = inodes.to_string();
+    let mode = format!("{mode:o}");
+    let owner = INSIDE.to_string();
+    let options = [
+        ("size", size.as_str()),
+        ("nr_inodes", &inodes),
+        ("mode", &mode),
+        ("uid", &owner),
+        ("gid", &owner),
+    ];
+    make("tmpfs", &options, MountAttrFlags::empty())
 }
 
 /// A new file system instance, mounted nowhere yet.

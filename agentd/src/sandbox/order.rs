@@ -1,5 +1,6 @@
 //! What agentd asks of a launcher, and what comes back: canonical CBOR over one
-//! socket pair, one packet a message.
+//! socket pair, one packet a message. First the groups to join, which may come long
+//! before the order does.
 //!
 //! agentd resolves everything (profile, limits, filter) into the order; the
 //! launcher only carries out. It still decodes strictly, because it is the last
@@ -17,6 +18,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
+use super::cgroup::CONTROLLERS;
 use super::landlock::Rule;
 use super::mounts::Mount;
 use super::refusal::{At, Refusal};
@@ -53,12 +55,8 @@ pub(crate) struct Order {
     /// The whole environment, `NAME=value`.
     #[n(7)]
     pub(crate) environment: Vec<String>,
-    /// How many descriptors of the packet are doors of control groups; they come
-    /// first.
+    /// Whether a descriptor comes along, for the program.
     #[n(8)]
-    pub(crate) doors: u8,
-    /// Whether one more descriptor follows, for the program.
-    #[n(9)]
     pub(crate) passed: bool,
 }
 
@@ -110,14 +108,56 @@ pub enum How {
     Killed,
 }
 
-/// Sends the order with its descriptors as one packet.
+/// The first packet: which control groups the launcher shall join.
+const JOIN: &[u8] = b"join";
+
+/// Sends a launcher into the groups behind `doors`, one descriptor a controller.
+pub(crate) fn send_join(socket: BorrowedFd<'_>, doors: &[OwnedFd]) -> Result<(), Refusal> {
+    let doors: Vec<_> = doors.iter().map(AsFd::as_fd).collect();
+    send_packet(socket, JOIN, &doors)
+}
+
+/// Sends the order, with the program's descriptor if there is one.
 pub(crate) fn send(
     socket: BorrowedFd<'_>,
     order: &Order,
+    passed: Option<BorrowedFd<'_>>,
+) -> Result<(), Refusal> {
+    send_packet(socket, &codec::encode(order), passed.as_slice())
+}
+
+/// Receives the doors of the launcher's groups.
+pub(crate) fn receive_join(socket: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Refusal> {
+    let (bytes, doors) = receive_packet(socket)?;
+    if bytes == JOIN && doors.len() == CONTROLLERS.len() {
+        Ok(doors)
+    } else {
+        Err(untold("the first packet names no groups"))
+    }
+}
+
+/// Receives the order and the program's descriptor.
+pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<(Order, Option<OwnedFd>), Refusal> {
+    let (bytes, mut fds) = receive_packet(socket)?;
+    let order: Order = codec::decode_canonical(&bytes).map_err(untold)?;
+    if fds.len() == usize::from(order.passed) {
+        Ok((order, fds.pop()))
+    } else {
+        Err(untold(format!("{} descriptors came", fds.len())))
+    }
+}
+
+fn untold(why: impl std::fmt::Display) -> Refusal {
+    let what = "the launcher was not told what to do";
+    Refusal::new(&code::SANDBOX_ORDER, what, why)
+}
+
+fn send_packet(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
     fds: &[BorrowedFd<'_>],
 ) -> Result<(), Refusal> {
     let failed = || "the launcher could not be told what to do".to_owned();
-    let bytes = codec::encode(order);
     if bytes.is_empty() || bytes.len() > LARGEST {
         let why = format!(
             "the order has {} bytes, at most {LARGEST} are allowed",
@@ -125,18 +165,15 @@ pub(crate) fn send(
         );
         return Err(Refusal::new(&code::SANDBOX_ORDER, failed(), why));
     }
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
-        return Err(Refusal::new(
-            &code::SANDBOX_ORDER,
-            failed(),
-            "too many descriptors",
-        ));
+        let why = "too many descriptors";
+        return Err(Refusal::new(&code::SANDBOX_ORDER, failed(), why));
     }
     rustix::net::sendmsg(
         socket,
-        &[IoSlice::new(&bytes)],
+        &[IoSlice::new(bytes)],
         &mut ancillary,
         SendFlags::NOSIGNAL,
     )
@@ -144,11 +181,9 @@ pub(crate) fn send(
     .at(&code::SANDBOX_ORDER, failed)
 }
 
-/// Receives the order and its descriptors.
-pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<(Order, Vec<OwnedFd>), Refusal> {
-    let failed = || "the launcher was not told what to do".to_owned();
+fn receive_packet(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
     let mut bytes = vec![0; LARGEST];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let got = rustix::net::recvmsg(
         socket,
@@ -156,7 +191,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<(Order, Vec<OwnedFd>), R
         &mut ancillary,
         RecvFlags::CMSG_CLOEXEC,
     )
-    .at(&code::SANDBOX_ORDER, failed)?;
+    .map_err(untold)?;
     let mut fds = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = message {
@@ -164,13 +199,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>) -> Result<(Order, Vec<OwnedFd>), R
         }
     }
     bytes.truncate(got.bytes);
-    let order: Order = codec::decode_canonical(&bytes).at(&code::SANDBOX_ORDER, failed)?;
-    if fds.len() == usize::from(order.doors) + usize::from(order.passed) {
-        Ok((order, fds))
-    } else {
-        let why = format!("{} descriptors came", fds.len());
-        Err(Refusal::new(&code::SANDBOX_ORDER, failed(), why))
-    }
+    Ok((bytes, fds))
 }
 
 /// Sends a report. Nobody may be listening any more; then nobody needs it.

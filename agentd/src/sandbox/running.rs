@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use casemate_protocol::codec;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType};
+use rustix::net::Shutdown;
 
 use super::cgroup::Leaf;
-use super::enclosure;
+use super::launcher::{Launcher, Process};
 use super::order::{self, How, Report};
 use super::profile::Profile;
 use super::refusal::{At, Refusal};
@@ -40,39 +40,26 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Refusal`]: nothing was started, nothing is left.
-    pub fn spawn(mut spec: LaunchSpec) -> Result<Running, Refusal> {
+    pub fn spawn(spec: LaunchSpec) -> Result<Running, Refusal> {
         let profile = Profile::shipped(&spec.profile)?;
         let (order, limits) = spec.resolve(profile)?;
-        let leaf = Leaf::create(&enclosure::groups(), &spec.name, limits)?;
-        let doors = leaf.doors()?;
-        let failed = || "the launcher could not be started".to_owned();
-        let (ours, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .at(&code::SANDBOX_LAUNCHER, failed)?;
-        let (output, input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .at(&code::SANDBOX_LAUNCHER, failed)?;
-        let child = Command::new(enclosure::AGENTD)
-            .arg("launch")
-            .env_clear()
-            .stdin(theirs)
-            .stdout(input.try_clone().at(&code::SANDBOX_LAUNCHER, failed)?)
-            .stderr(Stdio::from(input))
-            .spawn()
-            .at(&code::SANDBOX_LAUNCHER, failed)?;
+        let mut launcher = Launcher::take()?;
+        launcher.leaf.settle(&spec.name, limits)?;
         // From here on dropping `running` ends whatever there is.
-        let running = Running::new(ours, child, output, leaf)?;
-        let mut fds: Vec<_> = doors.iter().map(AsFd::as_fd).collect();
-        fds.extend(spec.passed.as_ref().map(AsFd::as_fd));
-        order::send(running.control.as_fd(), &order, &fds)?;
-        drop(fds);
+        let running = Running::new(launcher)?;
+        let passed = spec.passed.as_ref().map(AsFd::as_fd);
+        order::send(running.control.as_fd(), &order, passed)?;
         // The program's is then the only copy: its end shows as end of stream.
-        drop(spec.passed.take());
+        drop(spec);
         running.await_start()?;
         Ok(running)
+    }
+
+    /// Keeps `count` launchers ready from now on, so that a start does not wait for
+    /// a program to be executed and to join its group. For a program that starts
+    /// many; each ready one costs a small idle process.
+    pub fn keep_ready(count: usize) {
+        Launcher::keep_ready(count);
     }
 }
 
@@ -98,7 +85,7 @@ pub struct Ending {
 #[derive(Debug)]
 pub struct Running {
     control: OwnedFd,
-    child: Mutex<Child>,
+    process: Mutex<Process>,
     output: Arc<Mutex<VecDeque<u8>>>,
     drain: Mutex<Option<JoinHandle<()>>>,
     ended: Mutex<Option<Ending>>,
@@ -111,11 +98,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Running {
-    fn new(control: OwnedFd, child: Child, output: OwnedFd, leaf: Leaf) -> Result<Self, Refusal> {
+    fn new(launcher: Launcher) -> Result<Self, Refusal> {
+        let Launcher {
+            control,
+            process,
+            output,
+            leaf,
+        } = launcher;
         let kept = Arc::new(Mutex::new(VecDeque::new()));
         let running = Self {
             control,
-            child: Mutex::new(child),
+            process: Mutex::new(process),
             output: Arc::clone(&kept),
             drain: Mutex::new(None),
             ended: Mutex::new(None),
@@ -201,20 +194,20 @@ impl Running {
 
     /// The launcher's process id, in agentd's pid namespace.
     pub fn launcher(&self) -> u32 {
-        lock(&self.child).id()
+        lock(&self.process).0.id()
     }
 
     fn finish(&self, how: How, user: Duration, system: Duration) -> Ending {
         self.kill();
         let end = Instant::now() + END_LIMIT;
-        let mut child = lock(&self.child);
+        let mut process = lock(&self.process);
         // The launcher exits when init is reaped, which is when all are gone. One
         // that does not is killed, and its init dies of its parent-death signal.
-        if !exits_by(&child, end) {
-            let _gone = child.kill();
+        if !exits_by(&process.0, end) {
+            let _gone = process.0.kill();
         }
-        let _status = child.wait();
-        drop(child);
+        let _status = process.0.wait();
+        drop(process);
         if let Some(drain) = lock(&self.drain).take() {
             let _joined = drain.join();
         }

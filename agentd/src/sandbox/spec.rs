@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use minicbor::bytes::ByteVec;
 
-use super::cgroup::{CONTROLLERS, LeafLimits};
+use super::cgroup::LeafLimits;
 use super::landlock::{Right, Rule};
 use super::mounts::Mount;
 use super::order::Order;
@@ -91,7 +91,6 @@ impl LaunchSpec {
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect(),
-            doors: u8::try_from(CONTROLLERS.len()).unwrap_or(u8::MAX),
             passed: self.passed.is_some(),
         };
         Ok((order, leaf))

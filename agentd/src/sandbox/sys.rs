@@ -60,24 +60,38 @@ fn thread_count() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())
 }
 
-/// Marks every descriptor from `first` to `last` close-on-exec.
+/// Marks every descriptor from `first` up close-on-exec.
 ///
 /// # Errors
 /// The kernel's error.
-pub fn close_on_exec(first: RawFd, last: RawFd) -> io::Result<()> {
-    let (Ok(first), Ok(last)) = (u32::try_from(first), u32::try_from(last)) else {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
-    };
+pub fn close_on_exec(first: u32) -> io::Result<()> {
     // SAFETY: close_range(2) with CLOSE_RANGE_CLOEXEC only sets flags and closes
     // nothing, so no owned descriptor becomes invalid.
     let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
             first,
-            last,
+            u32::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         )
     };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Closes every descriptor above the standard three.
+///
+/// Only as the first thing a process does, when it owns none of them: whoever
+/// would still use one meets `EBADF`, or another file, but breaks no memory.
+///
+/// # Errors
+/// The kernel's error.
+pub fn close_inherited() -> io::Result<()> {
+    // SAFETY: close_range(2) takes integers; no memory is involved.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
     if done == 0 {
         Ok(())
     } else {
@@ -153,7 +167,8 @@ pub fn default_sigpipe() -> io::Result<()> {
     }
 }
 
-/// The descriptor a parent left open at number `number` for this process.
+/// The descriptor a parent left open at number `number` for this process. The
+/// number itself is not inherited further.
 ///
 /// # Errors
 /// `EBADF` if it is not open, `EINVAL` for the standard three.
@@ -166,6 +181,10 @@ pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC takes an integer and returns a new descriptor.
     let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: F_SETFD takes two integers and closes nothing now.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the descriptor was just made and nothing else owns it.
