@@ -101,13 +101,14 @@ mod tests {
     }
 
     /// Roots by `veritysetup format --salt=0707.. DATA HASH` (cryptsetup 2.6.1) over
-    /// blocks filled with their number modulo 251.
+    /// blocks filled with their number modulo 251. (For a single block veritysetup
+    /// makes no level where our format has one; no pack is that small.)
     #[test]
     fn roots_equal_those_of_veritysetup() {
         for (blocks, expected) in [
             (
-                1,
-                "69ecf24343646bcbcebaad0b41765fd203dfb85bb15c25d51e4d92ca4fdb1b7b",
+                2,
+                "aec5d7e4d5635e14081a843afced150cd4b7600d6db20a4485647e93a2cb46a0",
             ),
             (
                 128,
