@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let began = Instant::now();
     let stand = Stand::start(layout.clone())?;
-    writeln!(out, "  first start, power-off to ready   {:>8.0} ms", millis(began.elapsed()))?;
+    writeln!(
+        out,
+        "  first start, power-off to ready   {:>8.0} ms",
+        millis(began.elapsed())
+    )?;
 
-    let workflow = folder.path().join("workflow");
+    jobs(&stand, folder.path(), &mut out)?;
+    proof(&stand, folder.path(), &mut out)?;
+    memory(&stand, &mut out)?;
+    stand.stop();
+    Ok(())
+}
+
+fn jobs(stand: &Stand, folder: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    let workflow = folder.join("workflow");
     fs::create_dir(&workflow)?;
     fs::write(
         workflow.join("workflow.toml"),
@@ -37,29 +50,56 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut whole = Vec::new();
     for _ in 0..JOBS {
         let began = Instant::now();
-        stand.casemate(&["job", "run", "bench", "--wait"]).stdout(Stdio::null()).status()?;
+        stand
+            .casemate(&["job", "run", "bench", "--wait"])
+            .stdout(Stdio::null())
+            .status()?;
         whole.push(began.elapsed());
-        let job = story::newest(&stand)?;
-        let id = job.get("job").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
-        for event in story::events(&stand, &id, "phase")? {
+        let job = story::newest(stand)?;
+        let id = job
+            .get("job")
+            .and_then(|id| id.as_str())
+            .unwrap_or_default()
+            .to_owned();
+        for event in story::events(stand, &id, "phase")? {
             if event.get("target").and_then(|name| name.as_str()) == Some("desktop") {
-                ready.extend(event.get("at_ms").and_then(serde_json::Value::as_u64).map(Duration::from_millis));
+                ready.extend(
+                    event
+                        .get("at_ms")
+                        .and_then(serde_json::Value::as_u64)
+                        .map(Duration::from_millis),
+                );
             }
         }
     }
-    writeln!(out, "  lease to desktop ready (p50 of {JOBS})  {:>8.0} ms", millis(middle(&mut ready)))?;
-    writeln!(out, "  request to end of a one-step job  {:>8.0} ms", millis(middle(&mut whole)))?;
+    writeln!(
+        out,
+        "  lease to desktop ready (p50 of {JOBS})  {:>8.0} ms",
+        millis(middle(&mut ready))
+    )?;
+    writeln!(
+        out,
+        "  request to end of a one-step job  {:>8.0} ms",
+        millis(middle(&mut whole))
+    )?;
+    Ok(())
+}
 
-    let auditor = Auditor::enrol(&stand, &folder.path().join("auditor"))?;
+fn proof(stand: &Stand, folder: &Path, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    let auditor = Auditor::enrol(stand, &folder.join("auditor"))?;
     let began = Instant::now();
-    auditor.challenge(&stand)?;
-    writeln!(out, "  challenge, evidence and export    {:>8.0} ms", millis(began.elapsed()))?;
+    auditor.challenge(stand)?;
+    writeln!(
+        out,
+        "  challenge, evidence and export    {:>8.0} ms",
+        millis(began.elapsed())
+    )?;
     let mut verify = Vec::new();
     for _ in 0..VERIFICATIONS {
         let began = Instant::now();
         let evidence = auditor.at("evidence");
         let status = auditor
-            .verify(&stand, &evidence, &["--accept-development"])
+            .verify(stand, &evidence, &["--accept-development"])
             .stdout(Stdio::null())
             .status()?;
         if !status.success() {
@@ -68,21 +108,41 @@ fn main() -> Result<(), Box<dyn Error>> {
         verify.push(began.elapsed());
     }
     let verify = middle(&mut verify);
-    writeln!(out, "  attest verify, process and all    {:>8.1} ms", verify.as_secs_f64() * 1000.0)?;
+    writeln!(
+        out,
+        "  attest verify, process and all    {:>8.1} ms",
+        verify.as_secs_f64() * 1000.0
+    )?;
+    Ok(())
+}
 
+fn memory(stand: &Stand, out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
     let peak = |pid: u32| -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().trim_end_matches(" kB").trim().parse().ok()
     };
-    let casemated = stand.casemated.as_ref().map_or(0, casemate_tests::stand::Daemon::pid);
-    let serve = leftover::processes(&layout).into_iter().find(|(_, line)| line.contains("serve"));
-    for (name, pid) in [("casemated", casemated), ("agentd", serve.map_or(0, |(pid, _)| pid))] {
+    let casemated = stand
+        .casemated
+        .as_ref()
+        .map_or(0, casemate_tests::stand::Daemon::pid);
+    let serve = leftover::processes(&stand.layout)
+        .into_iter()
+        .find(|(_, line)| line.contains("serve"));
+    for (name, pid) in [
+        ("casemated", casemated),
+        ("agentd", serve.map_or(0, |(pid, _)| pid)),
+    ] {
         if let Some(kib) = peak(pid) {
-            writeln!(out, "  peak memory of {name:<10}         {:>8.1} MiB", kib_to_mib(kib))?;
+            writeln!(
+                out,
+                "  peak memory of {name:<10}         {:>8.1} MiB",
+                kib_to_mib(kib)
+            )?;
         }
     }
-    stand.stop();
     Ok(())
 }
 

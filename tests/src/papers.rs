@@ -7,7 +7,10 @@ type Entry = (&'static str, &'static str, &'static str);
 
 macro_rules! entries {
     ($codes:expr) => {
-        $codes.iter().map(|code| (code.id, code.what, code.next)).collect::<Vec<Entry>>()
+        $codes
+            .iter()
+            .map(|code| (code.id, code.what, code.next))
+            .collect::<Vec<Entry>>()
     };
 }
 
@@ -31,10 +34,11 @@ pub fn codes() -> Result<BTreeMap<&'static str, Entry>, String> {
     ];
     let mut codes = BTreeMap::new();
     for entry in all.into_iter().flatten() {
-        if let Some(known) = codes.insert(entry.0, entry) {
-            if known != entry {
-                return Err(entry.0.to_owned());
-            }
+        if codes
+            .insert(entry.0, entry)
+            .is_some_and(|known| known != entry)
+        {
+            return Err(entry.0.to_owned());
         }
     }
     Ok(codes)

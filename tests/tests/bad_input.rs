@@ -1,6 +1,14 @@
 //! Bad input to a running appliance: one sentence, a code, a next step, an exit code;
 //! nothing lost, left running or mounted.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -38,8 +46,17 @@ fn field<'v>(value: &'v Value, key: &str) -> &'v str {
 }
 
 /// Adds and runs a workflow; the job as it ended and the command's exit code.
-fn ends(stand: &Stand, folder: &Path, name: &str, main: &str, input: Option<&Path>) -> (Value, i32) {
-    run(stand.casemate(&["workflow", "add"]).arg(workflow(folder, name, main))).unwrap();
+fn ends(
+    stand: &Stand,
+    folder: &Path,
+    name: &str,
+    main: &str,
+    input: Option<&Path>,
+) -> (Value, i32) {
+    run(stand
+        .casemate(&["workflow", "add"])
+        .arg(workflow(folder, name, main)))
+    .unwrap();
     let mut command = stand.casemate(&["job", "run", name, "--wait"]);
     if let Some(input) = input {
         command.arg("--input").arg(input);
@@ -54,31 +71,38 @@ fn workflows_that_misbehave_end_with_a_code() {
     let layout = Layout::new(&folder.path().join("s"), &shared()).with_uid_base(700_000);
     let stand = Stand::start(layout.clone()).unwrap();
 
-    // Malformed: found without running it, by file and line.
-    let broken = workflow(folder.path(), "broken", "log(\"fine\")\nopen(\"evince\"\n");
-    let output = stand.casemate(&["workflow", "check"]).arg(&broken).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
-    assert!(words(&output).contains("main.star:"), "{}", words(&output));
-    let ungranted = workflow(folder.path(), "ungranted", "open(\"gnumeric\")\n");
-    let output = stand.casemate(&["workflow", "check"]).arg(&ungranted).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
-    assert!(words(&output).contains("gnumeric"), "{}", words(&output));
+    found_without_running(&stand, folder.path());
 
     // Never ends, in a built-in that cannot be interrupted.
-    let (job, exit) = ends(&stand, folder.path(), "endless", "sorted(range(300000000))\n", None);
+    let (job, exit) = ends(
+        &stand,
+        folder.path(),
+        "endless",
+        "sorted(range(300000000))\n",
+        None,
+    );
     let code = field(&job, "code");
-    assert!(["job.timeout", "job.memory", "script.memory", "script.panic"].contains(&code), "{job}");
+    assert!(
+        ["job.timeout", "job.memory", "script.memory", "script.panic"].contains(&code),
+        "{job}"
+    );
     assert_ne!(exit, 0);
     let spin = "def f():\n    for a in range(100000):\n        for b in range(100000):\n            pass\nf()\n";
     let (job, exit) = ends(&stand, folder.path(), "spin", spin, None);
-    assert!(field(&job, "code").contains("time") || field(&job, "code").contains("deadline"), "{job}");
+    assert!(
+        field(&job, "code").contains("time") || field(&job, "code").contains("deadline"),
+        "{job}"
+    );
     assert_ne!(exit, 0);
 
     // Eats memory.
     let eat = "def f():\n    x = [0] * 1000\n    for i in range(40):\n        x = x + x\n    log(str(len(x)))\nf()\n";
     let (job, exit) = ends(&stand, folder.path(), "eater", eat, None);
     assert_eq!(field(&job, "state"), "failed", "{job}");
-    assert!(field(&job, "code").contains("memory") || field(&job, "code") == "script.panic", "{job}");
+    assert!(
+        field(&job, "code").contains("memory") || field(&job, "code") == "script.panic",
+        "{job}"
+    );
     assert_ne!(exit, 0);
 
     // A PDF that is not one: what the screen says is a failure, not a guess.
@@ -92,13 +116,36 @@ fn workflows_that_misbehave_end_with_a_code() {
         .unwrap();
     let job = story::newest(&stand).unwrap();
     assert_eq!(field(&job, "state"), "failed", "{job}");
-    assert!(!field(&job, "code").is_empty() && field(&job, "message").contains("fake.pdf"), "{job}");
+    assert!(
+        !field(&job, "code").is_empty() && field(&job, "message").contains("fake.pdf"),
+        "{job}"
+    );
     assert_eq!(output.status.code(), Some(1), "{}", words(&output));
 
     damaged_artifact(&stand, &layout, field(&job, "job"), folder.path());
     run(&mut stand.casemate(&["audit", "verify"])).unwrap();
     stand.stop();
     assert_eq!(leftover::processes(&layout), vec![]);
+}
+
+fn found_without_running(stand: &Stand, folder: &Path) {
+    // Malformed: found without running it, by file and line.
+    let broken = workflow(folder, "broken", "log(\"fine\")\nopen(\"evince\"\n");
+    let output = stand
+        .casemate(&["workflow", "check"])
+        .arg(&broken)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("main.star:"), "{}", words(&output));
+    let ungranted = workflow(folder, "ungranted", "open(\"gnumeric\")\n");
+    let output = stand
+        .casemate(&["workflow", "check"])
+        .arg(&ungranted)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    assert!(words(&output).contains("gnumeric"), "{}", words(&output));
 }
 
 /// An edited chunk is named with its artifact, and nothing of it comes out.
@@ -114,15 +161,26 @@ fn damaged_artifact(stand: &Stand, layout: &Layout, job: &str, folder: &Path) {
     }
     let out = folder.join("never");
     let id = field(all[0], "artifact");
-    let output = stand.casemate(&["artifact", "get", id, "--out"]).arg(&out).output().unwrap();
+    let output = stand
+        .casemate(&["artifact", "get", id, "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(5), "{}", words(&output));
-    assert!(words(&output).contains("artifact.damaged"), "{}", words(&output));
+    assert!(
+        words(&output).contains("artifact.damaged"),
+        "{}",
+        words(&output)
+    );
     assert!(!out.exists(), "half a file was left");
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for entry in fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         match entry.is_dir() {
             true => found.extend(files(&entry)),
             false => found.push(entry),
@@ -148,7 +206,10 @@ fn changed_packs_and_another_tpm_are_refused() {
     let copy = folder.path().join("shared");
     for part in ["packs", "dev"] {
         fs::create_dir_all(copy.join(part)).unwrap();
-        for entry in fs::read_dir(shared().join(part)).unwrap().map(|entry| entry.unwrap()) {
+        for entry in fs::read_dir(shared().join(part))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+        {
             fs::copy(entry.path(), copy.join(part).join(entry.file_name())).unwrap();
         }
     }
@@ -164,7 +225,10 @@ fn changed_packs_and_another_tpm_are_refused() {
         changed[middle] ^= 1;
         fs::write(&path, &changed).unwrap();
         let words = refusal(layout.clone());
-        assert!(words.contains("pack.changed") && words.contains(pack), "{words}");
+        assert!(
+            words.contains("pack.changed") && words.contains(pack),
+            "{words}"
+        );
         fs::write(&path, &genuine).unwrap();
     }
     let pack = copy.join("packs/desktop.pack");

@@ -1,5 +1,13 @@
 //! Hostile programs in the place of the interpreter and of the eyes and hands.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::fs;
 use std::path::Path;
 
@@ -36,8 +44,17 @@ fn stand(folder: &Path, replaced: &str, uid_base: u32) -> Stand {
     let workflow = folder.join("workflow");
     fs::create_dir(&workflow).unwrap();
     fs::write(workflow.join("workflow.toml"), TOML).unwrap();
-    fs::write(workflow.join("main.star"), "wait(text = \"nothing\", timeout = 1)\n").unwrap();
-    let stand = Stand::start(layout.with_agent_programs(&programs).with_uid_base(uid_base)).unwrap();
+    fs::write(
+        workflow.join("main.star"),
+        "wait(text = \"nothing\", timeout = 1)\n",
+    )
+    .unwrap();
+    let stand = Stand::start(
+        layout
+            .with_agent_programs(&programs)
+            .with_uid_base(uid_base),
+    )
+    .unwrap();
     run(stand.casemate(&["workflow", "add"]).arg(&workflow)).unwrap();
     stand
 }
@@ -64,10 +81,18 @@ fn a_hostile_script_gets_nothing_that_was_not_granted() {
     let id = field(&job, "job");
     let logs = story::events(&stand, id, "log").unwrap();
     let lines: Vec<&str> = logs.iter().map(|event| field(event, "message")).collect();
-    let attempts: Vec<&&str> = lines.iter().filter(|line| line.starts_with("attempt")).collect();
+    let attempts: Vec<&&str> = lines
+        .iter()
+        .filter(|line| line.starts_with("attempt"))
+        .collect();
     assert!(attempts.len() >= 11, "{lines:?}");
     for line in attempts {
-        let refused = ["job.not-granted", "file.refused", "file.missing", "job.no-application"];
+        let refused = [
+            "job.not-granted",
+            "file.refused",
+            "file.missing",
+            "job.no-application",
+        ];
         assert!(refused.iter().any(|code| line.ends_with(code)), "{line}");
     }
     assert!(lines.contains(&"control: performed"), "{lines:?}");
@@ -75,12 +100,21 @@ fn a_hostile_script_gets_nothing_that_was_not_granted() {
     // Refused in agentd and audited: each is a step of its own with its reason, and
     // none was started.
     let steps = story::events(&stand, id, "step").unwrap();
-    let refused: Vec<&Value> =
-        steps.iter().filter(|step| field(step, "outcome") == "refused").collect();
+    let refused: Vec<&Value> = steps
+        .iter()
+        .filter(|step| field(step, "outcome") == "refused")
+        .collect();
     assert!(refused.len() >= 5, "{steps:?}");
-    assert!(refused.iter().all(|step| field(step, "code") == "job.not-granted"));
+    assert!(
+        refused
+            .iter()
+            .all(|step| field(step, "code") == "job.not-granted")
+    );
     let started = story::events(&stand, id, "step-started").unwrap();
-    assert!(started.iter().all(|step| field(step, "verb") != "keys"), "{started:?}");
+    assert!(
+        started.iter().all(|step| field(step, "verb") != "keys"),
+        "{started:?}"
+    );
     run(&mut stand.casemate(&["audit", "verify"])).unwrap();
 
     // Bytes that are no message, a lying length, a number out of turn.
@@ -100,7 +134,10 @@ fn hostile_hands_cannot_act_on_their_own() {
     assert_eq!(field(&job, "state"), "failed", "{job}");
     assert_eq!(field(&job, "code"), "job.hostile", "{job}");
     let started = story::events(&stand, field(&job, "job"), "step-started").unwrap();
-    assert!(started.iter().all(|step| field(step, "verb") != "open"), "{started:?}");
+    assert!(
+        started.iter().all(|step| field(step, "verb") != "open"),
+        "{started:?}"
+    );
     run(&mut stand.casemate(&["audit", "verify"])).unwrap();
     stand.stop();
 }

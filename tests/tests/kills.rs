@@ -6,6 +6,15 @@
 //! the kill is still there, the audit log verifies, and no process of the job's ids
 //! and no control group of a job is left.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::zombie_processes,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -82,7 +91,10 @@ fn rounds(which: std::ops::Range<usize>, seed: u64, uid_base: u32) {
     let set = folder.path().join("set");
     story::documents(&stand, seed, &set).unwrap();
     let given = folder.path().join("given");
-    assert_eq!(story::inputs(&set, Some(&["inv-1.pdf", "inv-2.pdf"]), &given).unwrap(), 2);
+    assert_eq!(
+        story::inputs(&set, Some(&["inv-1.pdf", "inv-2.pdf"]), &given).unwrap(),
+        2
+    );
     run(stand.casemate(&["workflow", "add"]).arg(story::workflow())).unwrap();
     for round in which {
         let (moment, victim) = ROUNDS[round];
@@ -100,14 +112,25 @@ fn one_round(stand: &mut Stand, given: &Path, set: &Path, moment: Moment, victim
         Moment::ArtifactWrite(count) => Some(kill_on(stand, "fsync", count)),
         _ => None,
     };
-    let accepted = stand.casemate(&["--json", "job", "run", "invoices", "--input"]).arg(given).output();
+    let accepted = stand
+        .casemate(&["--json", "job", "run", "invoices", "--input"])
+        .arg(given)
+        .output();
     let accepted: Option<Value> = serde_json::from_slice(&accepted.unwrap().stdout).ok();
-    let job = accepted.as_ref().and_then(|job| job.get("job")).and_then(Value::as_str);
+    let job = accepted
+        .as_ref()
+        .and_then(|job| job.get("job"))
+        .and_then(Value::as_str);
     let Some(job) = job.map(str::to_owned) else {
         // The daemon was killed within the very commit that would have accepted it:
         // nothing was acknowledged, so there is nothing to lose.
-        assert!(matches!(moment, Moment::Commit(_) | Moment::ArtifactWrite(_)));
-        tracer.map(end_of);
+        assert!(matches!(
+            moment,
+            Moment::Commit(_) | Moment::ArtifactWrite(_)
+        ));
+        if let Some(tracer) = tracer {
+            end_of(tracer);
+        }
         restart(stand);
         return;
     };
@@ -124,23 +147,38 @@ fn one_round(stand: &mut Stand, given: &Path, set: &Path, moment: Moment, victim
     };
     restart(stand);
     let ended = wait_for_end(stand, &job);
-    assert_eq!(field(&ended, "state"), "succeeded", "{moment:?} {victim:?}: {ended}");
-    assert_eq!(ended.get("rows").and_then(Value::as_u64), Some(2), "{ended}");
+    assert_eq!(
+        field(&ended, "state"),
+        "succeeded",
+        "{moment:?} {victim:?}: {ended}"
+    );
+    assert_eq!(
+        ended.get("rows").and_then(Value::as_u64),
+        Some(2),
+        "{ended}"
+    );
 
+    log_holds(stand, &job, &before, &ended);
+    sheet_holds(stand, &job, set);
+    run(&mut stand.casemate(&["audit", "verify"])).unwrap();
+    nothing_left(stand);
+}
+
+fn log_holds(stand: &Stand, job: &str, before: &[(u64, String)], ended: &Value) {
     // What was seen is still there, in the same order.
-    let after = all_events(stand, &job);
+    let after = all_events(stand, job);
     assert!(after.len() >= before.len());
-    assert_eq!(&after[..before.len()], &before[..], "an event that was seen is gone");
+    assert_eq!(
+        &after[..before.len()],
+        before,
+        "an event that was seen is gone"
+    );
     // It ran again only if it says so.
     let attempts = ended.get("attempt").and_then(Value::as_u64).unwrap();
     let requeued = after.iter().filter(|(_, kind)| kind == "requeued").count();
     assert_eq!(attempts, requeued as u64 + 1, "{after:?}");
     let ends = after.iter().filter(|(_, kind)| kind == "succeeded").count();
     assert_eq!(ends, 1, "{after:?}");
-
-    sheet_holds(stand, &job, set);
-    run(&mut stand.casemate(&["audit", "verify"])).unwrap();
-    nothing_left(stand);
 }
 
 fn field<'v>(value: &'v Value, key: &str) -> &'v str {
@@ -151,7 +189,15 @@ fn field<'v>(value: &'v Value, key: &str) -> &'v str {
 fn kill_on(stand: &Stand, call: &str, count: u32) -> Child {
     let pid = stand.casemated.as_ref().unwrap().pid();
     let child = Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e"])
+        .args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            &format!("trace={call}"),
+            "-e",
+        ])
         .arg(format!("inject={call}:signal=KILL:when={count}"))
         .args(["-p", &pid.to_string()])
         .stdin(Stdio::null())
@@ -161,7 +207,10 @@ fn kill_on(stand: &Stand, call: &str, count: u32) -> Child {
     let until = Instant::now() + PATIENCE;
     loop {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        if status.lines().any(|line| line == format!("TracerPid:\t{}", child.id())) {
+        if status
+            .lines()
+            .any(|line| line == format!("TracerPid:\t{}", child.id()))
+        {
             return child;
         }
         assert!(Instant::now() < until, "strace did not attach");
@@ -183,12 +232,18 @@ fn end_of(mut tracer: Child) {
 }
 
 fn all_events(stand: &Stand, job: &str) -> Vec<(u64, String)> {
-    let output = stand.casemate(&["--json", "job", "events", job]).output().unwrap();
+    let output = stand
+        .casemate(&["--json", "job", "events", job])
+        .output()
+        .unwrap();
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .map(|event| {
-            (event.get("seq").and_then(Value::as_u64).unwrap(), field(&event, "kind").to_owned())
+            (
+                event.get("seq").and_then(Value::as_u64).unwrap(),
+                field(&event, "kind").to_owned(),
+            )
         })
         .collect()
 }
@@ -198,7 +253,10 @@ fn wait_for(stand: &Stand, job: &str, moment: Moment) -> Vec<(u64, String)> {
     let until = Instant::now() + PATIENCE;
     loop {
         let events = all_events(stand, job);
-        let started = events.iter().filter(|(_, kind)| kind == "step-started").count() as u64;
+        let started = events
+            .iter()
+            .filter(|(_, kind)| kind == "step-started")
+            .count() as u64;
         let come = match moment {
             Moment::Start => events.iter().any(|(_, kind)| kind == "leased"),
             Moment::GuiStep(number) => started >= number,
@@ -207,7 +265,10 @@ fn wait_for(stand: &Stand, job: &str, moment: Moment) -> Vec<(u64, String)> {
         if come {
             return events;
         }
-        assert!(Instant::now() < until, "{moment:?} did not come: {events:?}");
+        assert!(
+            Instant::now() < until,
+            "{moment:?} did not come: {events:?}"
+        );
         sleep(Duration::from_millis(10));
     }
 }
@@ -247,7 +308,9 @@ fn find(stand: &Stand, victim: Victim) -> Option<i32> {
 fn restart(stand: &mut Stand) {
     let until = Instant::now() + PATIENCE;
     let ended = |daemon: &mut Option<casemate_tests::stand::Daemon>| {
-        daemon.as_mut().is_none_or(|daemon| daemon.has_ended().is_some())
+        daemon
+            .as_mut()
+            .is_none_or(|daemon| daemon.has_ended().is_some())
     };
     if ended(&mut stand.casemated) {
         // Without a journal nothing may act: agentd ends by itself.
@@ -274,15 +337,23 @@ fn restart(stand: &mut Stand) {
 fn wait_for_end(stand: &mut Stand, job: &str) -> Value {
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Ok(view) = stand.json(&["job", "show", job]) {
-            if ["succeeded", "failed", "cancelled"].contains(&field(&view, "state")) {
-                return view;
-            }
+        if let Ok(view) = stand.json(&["job", "show", job])
+            && ["succeeded", "failed", "cancelled"].contains(&field(&view, "state"))
+        {
+            return view;
         }
-        assert!(Instant::now() < until, "the job does not end: {:?}", stand.json(&["job", "show", job]));
+        assert!(
+            Instant::now() < until,
+            "the job does not end: {:?}",
+            stand.json(&["job", "show", job])
+        );
         sleep(Duration::from_millis(100));
         // The inner agentd may have been the victim and end only now.
-        if stand.agentd.as_mut().is_some_and(|agentd| agentd.has_ended().is_some()) {
+        if stand
+            .agentd
+            .as_mut()
+            .is_some_and(|agentd| agentd.has_ended().is_some())
+        {
             restart(stand);
         }
     }
@@ -290,12 +361,20 @@ fn wait_for_end(stand: &mut Stand, job: &str) -> Value {
 
 /// The saved sheet has the header and the two documents' rows of the truth.
 fn sheet_holds(stand: &Stand, job: &str, set: &Path) {
-    let artifacts = stand.json(&["artifact", "list", "--job", job, "--kind", "output"]).unwrap();
+    let artifacts = stand
+        .json(&["artifact", "list", "--job", job, "--kind", "output"])
+        .unwrap();
     let list = artifacts.as_array().unwrap();
-    let sheet = list.iter().rfind(|one| field(one, "name") == "invoices.xlsx").unwrap();
+    let sheet = list
+        .iter()
+        .rfind(|one| field(one, "name") == "invoices.xlsx")
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("sheet.xlsx");
-    run(stand.casemate(&["artifact", "get", field(sheet, "artifact"), "--out"]).arg(&path)).unwrap();
+    run(stand
+        .casemate(&["artifact", "get", field(sheet, "artifact"), "--out"])
+        .arg(&path))
+    .unwrap();
     let truth = fs::read_to_string(set.join("expected.tsv")).unwrap();
     let two: Vec<&str> = truth.lines().take(3).collect();
     let expected = folder.path().join("expected.tsv");

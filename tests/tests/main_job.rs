@@ -1,5 +1,13 @@
 //! The main job on a running appliance, its proof, and what an auditor must reject.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -28,14 +36,23 @@ fn eight_invoices_are_read_typed_checked_and_proven() {
     // Without the flag a development root is no pass, and that is the reason.
     let auditor = Auditor::enrol(&running, &own.join("auditor")).unwrap();
     let evidence = auditor.at("evidence");
-    let strict = auditor.verify(&running, &evidence, &[]).stdin(Stdio::null()).output().unwrap();
+    let strict = auditor
+        .verify(&running, &evidence, &[])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     let words = String::from_utf8_lossy(&strict.stdout).into_owned();
     assert_eq!(strict.status.code(), Some(1), "{words}");
-    assert!(words.starts_with("FAIL") && words.contains("release.development"), "{words}");
+    assert!(
+        words.starts_with("FAIL") && words.contains("release.development"),
+        "{words}"
+    );
 
     audit_names_the_entry(&running, &auditor);
     let jobs = running.json(&["job", "list"]).unwrap();
-    let artifacts = running.json(&["artifact", "list", "--job", &account.job]).unwrap();
+    let artifacts = running
+        .json(&["artifact", "list", "--job", &account.job])
+        .unwrap();
     let events = story::events(&running, &account.job, "step").unwrap();
     running.stop();
 
@@ -43,8 +60,16 @@ fn eight_invoices_are_read_typed_checked_and_proven() {
     fs::remove_dir_all(own.join("state/index")).unwrap();
     let running = stand(own);
     assert_eq!(running.json(&["job", "list"]).unwrap(), jobs);
-    assert_eq!(running.json(&["artifact", "list", "--job", &account.job]).unwrap(), artifacts);
-    assert_eq!(story::events(&running, &account.job, "step").unwrap(), events);
+    assert_eq!(
+        running
+            .json(&["artifact", "list", "--job", &account.job])
+            .unwrap(),
+        artifacts
+    );
+    assert_eq!(
+        story::events(&running, &account.job, "step").unwrap(),
+        events
+    );
     running.stop();
 
     // One byte of the journal: the appliance does not start and names the record.
@@ -55,9 +80,19 @@ fn eight_invoices_are_read_typed_checked_and_proven() {
 fn audit_names_the_entry(stand: &Stand, auditor: &Auditor) {
     let genuine = fs::read(auditor.at("audit.export")).unwrap();
     let changed = auditor.at("changed.export");
-    let check = || stand.attest(&["audit"]).arg(&changed).stdin(Stdio::null()).output().unwrap();
+    let check = || {
+        stand
+            .attest(&["audit"])
+            .arg(&changed)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
     fs::write(&changed, &genuine).unwrap();
-    assert!(check().status.success(), "the control: the unchanged export passes");
+    assert!(
+        check().status.success(),
+        "the control: the unchanged export passes"
+    );
     let mut named = 0;
     // A stride that is prime, so that over the file every kind of byte is met.
     for at in (0..genuine.len()).step_by((genuine.len() / 60).next_multiple_of(2) + 1) {
@@ -70,15 +105,24 @@ fn audit_names_the_entry(stand: &Stand, auditor: &Auditor) {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-        assert!(!output.status.success(), "byte {at} of {} changed and passed", genuine.len());
+        assert!(
+            !output.status.success(),
+            "byte {at} of {} changed and passed",
+            genuine.len()
+        );
         named += usize::from(words.contains("entry"));
     }
-    assert!(named >= 30, "only {named} changes were named by their entry");
+    assert!(
+        named >= 30,
+        "only {named} changes were named by their entry"
+    );
 }
 
 fn journal_names_the_record(own: &Path) {
-    let mut segments: Vec<_> =
-        fs::read_dir(own.join("state/journal")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut segments: Vec<_> = fs::read_dir(own.join("state/journal"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     segments.retain(|path| path.extension().is_some_and(|end| end == "seg"));
     segments.sort();
     let segment = segments.first().unwrap();
@@ -88,5 +132,8 @@ fn journal_names_the_record(own: &Path) {
     fs::write(segment, &bytes).unwrap();
     let error = Stand::start(Layout::new(own, &repository().join("var"))).unwrap_err();
     let words = error.to_string();
-    assert!(words.contains("journal.damaged") && words.contains("record"), "{words}");
+    assert!(
+        words.contains("journal.damaged") && words.contains("record"),
+        "{words}"
+    );
 }

@@ -1,5 +1,13 @@
 //! The papers agree with the code.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::fs;
 
 use casemate_tests::papers;
@@ -9,7 +17,10 @@ use casemate_tests::stand::repository;
 fn errors_are_the_codes_of_the_programs() {
     let written = fs::read_to_string(repository().join("docs/errors.md")).unwrap();
     let made = papers::errors().unwrap();
-    assert_eq!(written, made, "run `cargo run -p casemate-tests --bin papers`");
+    assert_eq!(
+        written, made,
+        "run `cargo run -p casemate-tests --bin papers`"
+    );
 }
 
 #[test]
@@ -32,7 +43,10 @@ fn every_guarantee_names_tests_that_exist() {
             let (path, test) = word.split_once("::").unwrap();
             let source = fs::read_to_string(repository().join(path))
                 .unwrap_or_else(|e| panic!("{paper}: {path}: {e}"));
-            assert!(source.contains(&format!("fn {test}(")), "{paper}: {path} has no {test}");
+            assert!(
+                source.contains(&format!("fn {test}(")),
+                "{paper}: {path} has no {test}"
+            );
             named += 1;
         }
     }
@@ -43,12 +57,23 @@ fn every_guarantee_names_tests_that_exist() {
 #[test]
 fn links_lead_somewhere() {
     let root = repository();
-    let papers = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/architecture.md",
-        "docs/guarantees.md", "docs/operations.md", "docs/threat-model.md"];
+    let papers = [
+        "README.md",
+        "SECURITY.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/guarantees.md",
+        "docs/operations.md",
+        "docs/threat-model.md",
+    ];
     for paper in papers {
         let text = fs::read_to_string(root.join(paper)).unwrap();
         let folder = root.join(paper).parent().unwrap().to_path_buf();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             if !link.starts_with("http") && !link.starts_with('#') {
                 let path = link.split('#').next().unwrap();
                 assert!(folder.join(path).exists(), "{paper} links to {link}");

@@ -124,17 +124,7 @@ fn attempt(ground: &Arc<Ground>, lease: Lease, report: &mut JobLink) -> Result<J
         .map_err(|stop| ending(&stop, report, &compartments))?;
     phase(report, "desktop", leased)?;
 
-    let setup = ScriptSetup::Run {
-        bundle: ByteVec::from(lease.bundle.clone()),
-        parameters: parameters(&bundle, &lease.spec),
-        inputs: lease
-            .spec
-            .inputs
-            .iter()
-            .map(|input| input.name.clone())
-            .collect(),
-        deadline_ms: millis(deadline.saturating_duration_since(Instant::now())),
-    };
+    let setup = setup(&bundle, &lease, deadline);
     let checker = StrictChecker::new(ground, lease.uid_base, &workspace);
     let outcome = {
         let (script, hands, session) = compartments.channels();
@@ -170,6 +160,21 @@ fn attempt(ground: &Arc<Ground>, lease: Lease, report: &mut JobLink) -> Result<J
     }
     collect(&lease.spec, &workspace, report)?;
     Ok(end)
+}
+
+/// What the interpreter is told first.
+fn setup(bundle: &Bundle, lease: &Lease, deadline: Instant) -> ScriptSetup {
+    ScriptSetup::Run {
+        bundle: ByteVec::from(lease.bundle.clone()),
+        parameters: parameters(bundle, &lease.spec),
+        inputs: lease
+            .spec
+            .inputs
+            .iter()
+            .map(|input| input.name.clone())
+            .collect(),
+        deadline_ms: millis(deadline.saturating_duration_since(Instant::now())),
+    }
 }
 
 impl From<Gone> for JobEnd {

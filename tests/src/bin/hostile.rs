@@ -35,25 +35,64 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// Everything that the job of the test has no grant for, with a name each.
 fn attempts() -> Vec<(&'static str, Action)> {
     let own = |text: &str| text.to_owned();
-    let write = |path: &str| Action::WriteFile { path: own(path), text: own("x") };
+    let write = |path: &str| Action::WriteFile {
+        path: own(path),
+        text: own("x"),
+    };
     let read = |path: &str| Action::ReadFile { path: own(path) };
-    let button = Target::Element { name: own("OK"), role: None, window: None };
+    let button = Target::Element {
+        name: own("OK"),
+        role: None,
+        window: None,
+    };
     vec![
-        ("open", Action::Open { app: own("gnumeric"), files: vec![] }),
-        ("open-shell", Action::Open { app: own("/bin/sh"), files: vec![] }),
-        ("open-outside", Action::Open { app: own("mousepad"), files: vec![own("../../etc/passwd")] }),
-        ("keys", Action::Keys { chords: vec![own("alt+F4")] }),
-        ("click", Action::Click {
-            target: button,
-            button: casemate_protocol::action::Button::Left,
-            count: 1,
-        }),
+        (
+            "open",
+            Action::Open {
+                app: own("gnumeric"),
+                files: vec![],
+            },
+        ),
+        (
+            "open-shell",
+            Action::Open {
+                app: own("/bin/sh"),
+                files: vec![],
+            },
+        ),
+        (
+            "open-outside",
+            Action::Open {
+                app: own("mousepad"),
+                files: vec![own("../../etc/passwd")],
+            },
+        ),
+        (
+            "keys",
+            Action::Keys {
+                chords: vec![own("alt+F4")],
+            },
+        ),
+        (
+            "click",
+            Action::Click {
+                target: button,
+                button: casemate_protocol::action::Button::Left,
+                count: 1,
+            },
+        ),
         ("write-other", write("out/other.txt")),
         ("write-input", write("in/a.txt")),
         ("write-above", write("out/../in/a.txt")),
         ("read-above", read("../desk/x")),
         ("read-absolute", read("/etc/passwd")),
-        ("template-above", Action::Template { name: own("../../../etc/passwd"), path: own("out/granted.txt") }),
+        (
+            "template-above",
+            Action::Template {
+                name: own("../../../etc/passwd"),
+                path: own("out/granted.txt"),
+            },
+        ),
     ]
 }
 
@@ -64,12 +103,17 @@ fn script(channel: &mut UnixStream) -> Result<()> {
         frame::write(channel, &FromScript::Checked { diagnoses: vec![] })?;
         return Ok(());
     };
-    let attack = parameters.iter().find(|(name, _)| name == "attack").map(|(_, value)| value.as_str());
+    let attack = parameters
+        .iter()
+        .find(|(name, _)| name == "attack")
+        .map(|(_, value)| value.as_str());
     match attack {
         Some("garbage") => channel.write_all(&[0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0xff])?,
         Some("huge") => channel.write_all(&[0xff; 4])?,
         Some("renumber") => {
-            let action = Action::Log { text: "out of turn".to_owned() };
+            let action = Action::Log {
+                text: "out of turn".to_owned(),
+            };
             frame::write(channel, &FromScript::Act { number: 7, action })?;
         }
         Some("silent") => {
@@ -95,15 +139,22 @@ fn ask_for_everything(channel: &mut UnixStream) -> Result<()> {
             Outcome::Failed { code, .. } => code,
             _ => "PERFORMED".to_owned(),
         };
-        ask(Action::Log { text: format!("attempt {name}: {what}") })?;
+        ask(Action::Log {
+            text: format!("attempt {name}: {what}"),
+        })?;
     }
     // The control: what is granted works, so the refusals above mean something.
-    let granted = Action::WriteFile { path: "out/granted.txt".to_owned(), text: "control".to_owned() };
+    let granted = Action::WriteFile {
+        path: "out/granted.txt".to_owned(),
+        text: "control".to_owned(),
+    };
     let what = match ask(granted)? {
         Outcome::Done => "performed",
         _ => "REFUSED",
     };
-    ask(Action::Log { text: format!("control: {what}") })?;
+    ask(Action::Log {
+        text: format!("control: {what}"),
+    })?;
     frame::write(channel, &FromScript::Finished)?;
     Ok(())
 }
@@ -112,11 +163,20 @@ fn hands(channel: &mut UnixStream) -> Result<()> {
     loop {
         match frame::read(channel, frame::TO_COMPARTMENT)? {
             ToHands::Connect => {
-                frame::write(channel, &FromHands::Ready { width: 1920, height: 1080 })?;
+                frame::write(
+                    channel,
+                    &FromHands::Ready {
+                        width: 1920,
+                        height: 1080,
+                    },
+                )?;
             }
             ToHands::Act { number, .. } => {
                 // Not an answer but a demand: an action of its own, as a script would send it.
-                let action = Action::Open { app: "gnumeric".to_owned(), files: vec![] };
+                let action = Action::Open {
+                    app: "gnumeric".to_owned(),
+                    files: vec![],
+                };
                 frame::write(channel, &FromScript::Act { number, action })?;
             }
         }

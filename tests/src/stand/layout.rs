@@ -20,14 +20,20 @@ pub const UID_COUNT: u32 = 65_536;
 
 /// The folder of this repository.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
 }
 
 /// The folder of the programs that were built together with this one.
 fn built() -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
     let folder = here.parent().map(Path::to_path_buf).unwrap_or_default();
-    match folder.file_name().is_some_and(|name| name == "deps" || name == "examples") {
+    match folder
+        .file_name()
+        .is_some_and(|name| name == "deps" || name == "examples")
+    {
         true => folder.parent().map(Path::to_path_buf).unwrap_or_default(),
         false => folder,
     }
@@ -84,7 +90,10 @@ impl Layout {
     /// The system's error.
     pub fn create(&self) -> io::Result<()> {
         for folder in [self.tpm(), self.state().join("tpm"), self.run()] {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
         Ok(())
     }

@@ -12,9 +12,15 @@ use super::{Layout, UID_COUNT};
 pub fn processes(layout: &Layout) -> Vec<(u32, String)> {
     let ids = layout.uid_base()..layout.uid_base().saturating_add(UID_COUNT);
     let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir("/proc") else { return found };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return found;
+    };
     for entry in entries.filter_map(Result::ok) {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
         let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
@@ -35,10 +41,16 @@ pub fn processes(layout: &Layout) -> Vec<(u32, String)> {
 pub fn control_groups() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-        let Ok(entries) = fs::read_dir(root) else { continue };
+        let Ok(entries) = fs::read_dir(root) else {
+            continue;
+        };
         for folder in entries.filter_map(Result::ok).map(|entry| entry.path()) {
             for path in [folder.clone()].into_iter().chain(children(&folder)) {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 if name.starts_with("casemate") {
                     found.push(path);
                 }
@@ -50,7 +62,12 @@ pub fn control_groups() -> Vec<PathBuf> {
 
 fn children(folder: &std::path::Path) -> Vec<PathBuf> {
     fs::read_dir(folder)
-        .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
+        .map(|entries| {
+            entries
+                .filter_map(Result::ok)
+                .map(|entry| entry.path())
+                .collect()
+        })
         .unwrap_or_default()
 }
 

@@ -91,7 +91,9 @@ impl Stand {
     /// # Errors
     /// See [`StandError`]; what was started is ended again.
     pub fn start(layout: Layout) -> Result<Self, StandError> {
-        layout.create().map_err(io_error("cannot make the stand's folders"))?;
+        layout
+            .create()
+            .map_err(io_error("cannot make the stand's folders"))?;
         let tpm = Swtpm::start(&layout.tpm(), &layout.tpm_socket())?;
         measured_start(&tpm, &layout)?;
         if !layout.state().join("tpm").join("root").exists() && !layout.provisioned() {
@@ -105,7 +107,13 @@ impl Stand {
             ]))?;
         }
         let handover = open_root(&layout, &tpm)?;
-        let mut stand = Self { layout, tpm: Some(tpm), handover, casemated: None, agentd: None };
+        let mut stand = Self {
+            layout,
+            tpm: Some(tpm),
+            handover,
+            casemated: None,
+            agentd: None,
+        };
         stand.start_casemated()?;
         stand.start_agentd()?;
         Ok(stand)
@@ -121,7 +129,10 @@ impl Stand {
     /// See [`StandError`].
     pub fn start_casemated(&mut self) -> Result<(), StandError> {
         let layout = &self.layout;
-        let handover = self.handover.try_clone().map_err(io_error("cannot pass the keys on"))?;
+        let handover = self
+            .handover
+            .try_clone()
+            .map_err(io_error("cannot pass the keys on"))?;
         let mut command = process::dying_with_us(&layout.program("casemated"));
         command
             .arg("--state")
@@ -168,7 +179,9 @@ impl Stand {
             .stdin(Stdio::null());
         let mut daemon = Daemon::start("agentd", command, &layout.log("agentd"))?;
         self.wait_until(&mut daemon, "agentd", |stand| {
-            stand.status().is_ok_and(|status| status.get("agent").is_some_and(Value::is_object))
+            stand
+                .status()
+                .is_ok_and(|status| status.get("agent").is_some_and(Value::is_object))
         })?;
         self.agentd = Some(daemon);
         Ok(())
@@ -208,7 +221,10 @@ impl Stand {
     /// `casemate` for this stand.
     pub fn casemate(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.layout.program("casemate"));
-        command.arg("--socket").arg(self.layout.run().join("api.sock")).args(arguments);
+        command
+            .arg("--socket")
+            .arg(self.layout.run().join("api.sock"))
+            .args(arguments);
         command
     }
 
@@ -264,7 +280,9 @@ fn measured_start(tpm: &Swtpm, layout: &Layout) -> Result<(), StandError> {
     }
     let runtime = RuntimeLog::at(&layout.runtime_log());
     let tpm = tpm.open().map_err(|e| failed(&e))?;
-    tpm.measured_start(&log, &runtime).map(drop).map_err(|e| failed(&e))
+    tpm.measured_start(&log, &runtime)
+        .map(drop)
+        .map_err(|e| failed(&e))
 }
 
 fn unseal(layout: &Layout, tpm: &Swtpm, what: &str) -> Command {
@@ -282,11 +300,19 @@ fn unseal(layout: &Layout, tpm: &Swtpm, what: &str) -> Command {
 
 /// Has `unseal` write the derived keys into a memory descriptor, then seals it.
 fn open_root(layout: &Layout, tpm: &Swtpm) -> Result<OwnedFd, StandError> {
-    let memory = memfd_create(c"handover", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)
-        .map_err(|e| io_error("no memory descriptor")(e.into()))?;
-    let out = memory.try_clone().map_err(io_error("no memory descriptor"))?;
+    let memory = memfd_create(
+        c"handover",
+        MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+    )
+    .map_err(|e| io_error("no memory descriptor")(e.into()))?;
+    let out = memory
+        .try_clone()
+        .map_err(io_error("no memory descriptor"))?;
     let mut command = unseal(layout, tpm, "open");
-    command.arg("--runtime-log").arg(layout.runtime_log()).args(["--out-fd", "1"]);
+    command
+        .arg("--runtime-log")
+        .arg(layout.runtime_log())
+        .args(["--out-fd", "1"]);
     let output = command
         .stdin(Stdio::null())
         .stdout(Stdio::from(File::from(out)))
@@ -309,8 +335,15 @@ fn open_root(layout: &Layout, tpm: &Swtpm) -> Result<OwnedFd, StandError> {
 /// See [`StandError`].
 pub fn run(command: &mut Command) -> Result<Output, StandError> {
     let program = PathBuf::from(command.get_program());
-    let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().map_err(io_error(name.clone()))?;
+    let name = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(io_error(name.clone()))?;
     checked(&name, output)
 }
 
@@ -320,5 +353,9 @@ fn checked(name: &str, output: Output) -> Result<Output, StandError> {
     }
     let mut words = String::from_utf8_lossy(&output.stdout).into_owned();
     words.push_str(&String::from_utf8_lossy(&output.stderr));
-    Err(StandError::Program { program: name.to_owned(), status: output.status.to_string(), words })
+    Err(StandError::Program {
+        program: name.to_owned(),
+        status: output.status.to_string(),
+        words,
+    })
 }

@@ -40,13 +40,20 @@ impl Daemon {
         let open = || File::options().create(true).append(true).open(log);
         let file = open().map_err(io_error(log.display().to_string()))?;
         let from = file.metadata().map(|found| found.len()).unwrap_or(0);
-        let also = file.try_clone().map_err(io_error(log.display().to_string()))?;
+        let also = file
+            .try_clone()
+            .map_err(io_error(log.display().to_string()))?;
         let child = command
             .stdout(Stdio::from(file))
             .stderr(Stdio::from(also))
             .spawn()
             .map_err(io_error(name))?;
-        Ok(Self { name, child: Some(child), log: log.to_path_buf(), from })
+        Ok(Self {
+            name,
+            child: Some(child),
+            log: log.to_path_buf(),
+            from,
+        })
     }
 
     /// Its process id.
@@ -57,7 +64,11 @@ impl Daemon {
     /// Its exit status in words, if it has ended.
     pub fn has_ended(&mut self) -> Option<String> {
         let child = self.child.as_mut()?;
-        child.try_wait().ok().flatten().map(|status| status.to_string())
+        child
+            .try_wait()
+            .ok()
+            .flatten()
+            .map(|status| status.to_string())
     }
 
     /// What it wrote since it was started (the last 4 KiB).
@@ -96,7 +107,9 @@ impl Daemon {
 
     fn end(&mut self) {
         self.signal(Signal::SIGTERM);
-        let Some(mut child) = self.child.take() else { return };
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
         let until = Instant::now() + PATIENCE;
         while child.try_wait().is_ok_and(|status| status.is_none()) {
             if Instant::now() > until {

@@ -51,7 +51,10 @@ pub fn documents(stand: &Stand, seed: u64, folder: &Path) -> Result<(), StandErr
         _ => {}
     }
     let program = stand.layout.program("make-invoices");
-    run(Command::new(program).args(["--seed", &seed.to_string(), "--out"]).arg(folder)).map(drop)
+    run(Command::new(program)
+        .args(["--seed", &seed.to_string(), "--out"])
+        .arg(folder))
+    .map(drop)
 }
 
 /// Copies only the PDF documents of a set into a folder for the job.
@@ -67,7 +70,11 @@ pub fn inputs(set: &Path, only: Option<&[&str]>, folder: &Path) -> Result<usize,
     let mut count = 0usize;
     for entry in fs::read_dir(set).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let wanted = only.is_none_or(|only| only.contains(&name.as_str()));
         if name.ends_with(".pdf") && wanted {
             fs::copy(&path, folder.join(&name)).map_err(failed)?;
@@ -86,11 +93,20 @@ pub fn workflow() -> PathBuf {
 ///
 /// # Errors
 /// See [`StandError`]; a job that fails is not one of them.
-pub fn job(stand: &Stand, inputs: &Path, out: &Path, quiet: bool) -> Result<(i32, Duration), StandError> {
+pub fn job(
+    stand: &Stand,
+    inputs: &Path,
+    out: &Path,
+    quiet: bool,
+) -> Result<(i32, Duration), StandError> {
     run(stand.casemate(&["workflow", "add"]).arg(workflow()))?;
     let began = Instant::now();
     let mut command = stand.casemate(&["job", "run", "invoices", "--wait", "--input"]);
-    command.arg(inputs).arg("--out").arg(out).stdin(Stdio::null());
+    command
+        .arg(inputs)
+        .arg("--out")
+        .arg(out)
+        .stdin(Stdio::null());
     if quiet {
         command.stdout(Stdio::null());
     }
@@ -104,7 +120,9 @@ pub fn job(stand: &Stand, inputs: &Path, out: &Path, quiet: bool) -> Result<(i32
 /// See [`StandError`].
 pub fn newest(stand: &Stand) -> Result<Value, StandError> {
     let jobs = stand.json(&["job", "list"])?;
-    let list = jobs.as_array().or_else(|| jobs.get("jobs").and_then(Value::as_array));
+    let list = jobs
+        .as_array()
+        .or_else(|| jobs.get("jobs").and_then(Value::as_array));
     list.and_then(|list| list.first())
         .cloned()
         .ok_or_else(|| StandError::Wrong("casemate lists no job".to_owned()))
@@ -129,7 +147,11 @@ pub fn events(stand: &Stand, job: &str, kind: &str) -> Result<Vec<Value>, StandE
 }
 
 fn text(value: &Value, key: &str) -> String {
-    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn number(value: &Value, key: &str) -> u64 {
@@ -145,7 +167,10 @@ fn number(value: &Value, key: &str) -> u64 {
 /// [`StandError::Wrong`] names the first cell that differs.
 pub fn compare(xlsx: &Path, truth: &Path) -> Result<usize, StandError> {
     let expected = fs::read_to_string(truth).map_err(io_error(truth.display().to_string()))?;
-    let expected: Vec<Vec<&str>> = expected.lines().map(|line| line.split('\t').collect()).collect();
+    let expected: Vec<Vec<&str>> = expected
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
     let wrong = |why: String| StandError::Wrong(format!("{}: {why}", xlsx.display()));
     let mut book: Xlsx<_> =
         open_workbook(xlsx).map_err(|e: calamine::XlsxError| wrong(e.to_string()))?;
@@ -155,7 +180,11 @@ pub fn compare(xlsx: &Path, truth: &Path) -> Result<usize, StandError> {
         .map_err(|e| wrong(e.to_string()))?;
     let rows: Vec<&[Data]> = sheet.rows().collect();
     if rows.len() != expected.len() || expected.len() < 2 {
-        return Err(wrong(format!("expected {} rows, found {}", expected.len(), rows.len())));
+        return Err(wrong(format!(
+            "expected {} rows, found {}",
+            expected.len(),
+            rows.len()
+        )));
     }
     let mut cells = 0usize;
     for (line, (row, wanted)) in rows.iter().zip(&expected).enumerate() {
@@ -202,14 +231,24 @@ impl Auditor {
     /// See [`StandError`].
     pub fn enrol(stand: &Stand, folder: &Path) -> Result<Self, StandError> {
         fs::create_dir_all(folder).map_err(io_error(folder.display().to_string()))?;
-        let auditor =
-            Self { folder: folder.to_path_buf(), release_key: stand.layout.dev("release.pub") };
+        let auditor = Self {
+            folder: folder.to_path_buf(),
+            release_key: stand.layout.dev("release.pub"),
+        };
         if auditor.at("enrolment").exists() {
             return Ok(auditor);
         }
-        run(stand.casemate(&["enrolment", "--out"]).arg(auditor.at("request")))?;
         run(stand
-            .attest(&["enrol", "--create-owner-key", "--root", "development", "--request"])
+            .casemate(&["enrolment", "--out"])
+            .arg(auditor.at("request")))?;
+        run(stand
+            .attest(&[
+                "enrol",
+                "--create-owner-key",
+                "--root",
+                "development",
+                "--request",
+            ])
             .arg(auditor.at("request"))
             .arg("--owner-key")
             .arg(auditor.at("owner.key"))
@@ -248,7 +287,10 @@ impl Auditor {
             .arg(self.at("challenge"))
             .arg("--out")
             .arg(self.at("evidence")))?;
-        run(stand.casemate(&["audit", "export", "--out"]).arg(self.at("audit.export"))).map(drop)
+        run(stand
+            .casemate(&["audit", "export", "--out"])
+            .arg(self.at("audit.export")))
+        .map(drop)
     }
 
     /// `attest verify` of an evidence file against the auditor's own files.
@@ -269,6 +311,38 @@ impl Auditor {
     }
 }
 
+/// The auditor's part: enrol once, challenge, judge. The first line of the verdict.
+fn audit(stand: &Stand, say: &mut dyn FnMut(&str)) -> Result<String, StandError> {
+    say("\nThe auditor, on files alone:\n");
+    let auditor = Auditor::enrol(stand, &stand.layout.own().join("auditor"))?;
+    auditor.challenge(stand)?;
+    let export = auditor.at("audit.export");
+    let export = export.to_string_lossy();
+    let verify = auditor
+        .verify(
+            stand,
+            &auditor.at("evidence"),
+            &["--accept-development", "--audit", &export],
+        )
+        .stdin(Stdio::null())
+        .output()
+        .map_err(io_error("attest"))?;
+    let words = String::from_utf8_lossy(&verify.stdout).into_owned();
+    say(&words);
+    if !verify.status.success() {
+        let words = format!("{words}{}", String::from_utf8_lossy(&verify.stderr));
+        let status = verify.status.to_string();
+        return Err(StandError::Program {
+            program: "attest verify".to_owned(),
+            status,
+            words,
+        });
+    }
+    run(&mut stand.casemate(&["audit", "verify"]))?;
+    run(stand.attest(&["audit"]).arg(auditor.at("audit.export")))?;
+    Ok(words.lines().next().unwrap_or_default().to_owned())
+}
+
 /// Everything of the story, in order; `say` prints a line for the reader.
 ///
 /// # Errors
@@ -278,7 +352,10 @@ pub fn tell(stand: &Stand, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Accou
     let (set, given, out) = (own.join("documents"), own.join("given"), own.join("out"));
     documents(stand, seed, &set)?;
     let count = inputs(&set, None, &given)?;
-    say(&format!("\n{count} invoices were made with seed {seed}: {}\n", given.display()));
+    say(&format!(
+        "\n{count} invoices were made with seed {seed}: {}\n",
+        given.display()
+    ));
     if out.exists() {
         fs::remove_dir_all(&out).map_err(io_error(out.display().to_string()))?;
     }
@@ -297,25 +374,7 @@ pub fn tell(stand: &Stand, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Accou
         });
     }
     let cells = compare(&out.join("invoices.xlsx"), &set.join("expected.tsv"))?;
-    say("\nThe auditor, on files alone:\n");
-    let auditor = Auditor::enrol(stand, &own.join("auditor"))?;
-    auditor.challenge(stand)?;
-    let audit = auditor.at("audit.export");
-    let audit = audit.to_string_lossy();
-    let verify = auditor
-        .verify(stand, &auditor.at("evidence"), &["--accept-development", "--audit", &audit])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(io_error("attest"))?;
-    let words = String::from_utf8_lossy(&verify.stdout).into_owned();
-    say(&words);
-    if !verify.status.success() {
-        let words = format!("{words}{}", String::from_utf8_lossy(&verify.stderr));
-        let status = verify.status.to_string();
-        return Err(StandError::Program { program: "attest verify".to_owned(), status, words });
-    }
-    run(&mut stand.casemate(&["audit", "verify"]))?;
-    run(stand.attest(&["audit"]).arg(auditor.at("audit.export")))?;
+    let verdict = audit(stand, say)?;
     let head = stand.status()?.get("audit").cloned().unwrap_or_default();
     Ok(Account {
         job: id,
@@ -326,7 +385,7 @@ pub fn tell(stand: &Stand, seed: u64, say: &mut dyn FnMut(&str)) -> Result<Accou
         artifacts: number(&job, "artifacts"),
         cells,
         audit: (number(&head, "size"), text(&head, "root")),
-        verdict: words.lines().next().unwrap_or_default().to_owned(),
+        verdict,
         exit,
     })
 }
@@ -336,21 +395,32 @@ impl Account {
     pub fn table(&self, stand: &Stand) -> String {
         let own = stand.layout.own().display().to_string();
         let socket = format!("--socket {own}/run/api.sock");
-        let clean = self.rows.saturating_sub(u64::try_from(self.findings.len()).unwrap_or(0));
+        let clean = self
+            .rows
+            .saturating_sub(u64::try_from(self.findings.len()).unwrap_or(0));
         let rows = [
             ("job", self.job.clone()),
             ("time", format!("{:.1} s", self.took.as_secs_f64())),
             ("steps", self.steps.to_string()),
             ("rows", format!("{} read, {clean} clean", self.rows)),
             ("findings", self.findings.len().to_string()),
-            ("spreadsheet", format!("{} cells equal to the truth", self.cells)),
+            (
+                "spreadsheet",
+                format!("{} cells equal to the truth", self.cells),
+            ),
             ("artifacts", self.artifacts.to_string()),
-            ("audit", format!("{} entries, root {}", self.audit.0, self.audit.1)),
+            (
+                "audit",
+                format!("{} entries, root {}", self.audit.0, self.audit.1),
+            ),
             ("verdict", self.verdict.clone()),
             ("results", format!("{own}/out/")),
             ("evidence", format!("{own}/auditor/evidence")),
             ("logs", format!("{own}/run/")),
-            ("try", format!("target/debug/casemate {socket} job events {}", self.job)),
+            (
+                "try",
+                format!("target/debug/casemate {socket} job events {}", self.job),
+            ),
         ];
         let line = |(name, value): &(&str, String)| format!("  {name:<12} {value}\n");
         let mut table: String = rows.iter().map(line).collect();
