@@ -12,7 +12,7 @@
 //! four harmless characters. A cell is read back as the entry line shows it,
 //! less one leading apostrophe; numbers compare as decimals.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use atspi::State;
 use casemate_protocol::action::{Area, Button, Outcome};
@@ -25,7 +25,11 @@ use crate::desktop::target::{Eyes, middle};
 use crate::desktop::{code, pointer};
 
 /// How long the program may take to follow.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(15);
+/// After how long a click or a Return that showed no effect is given again. A
+/// window that was just opened may lose the first; neither can do harm twice,
+/// since every cell is gone to by name and read back.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 /// Longest text of a cell, in characters.
@@ -125,9 +129,11 @@ fn go(
     keyboard.press_text(eyes.screen.connection(), cell)?;
     wait_for_text(eyes, &fields.name_box.0, cell, patience)?;
     press(eyes, keyboard, "Return")?;
+    let mut pressed = Instant::now();
     loop {
         let snapshot = eyes.accessibility.snapshot()?;
-        let elsewhere = focus(&snapshot).is_some_and(|a| a != fields.name_box.0);
+        let focus = focus(&snapshot);
+        let elsewhere = focus.as_ref().is_some_and(|a| *a != fields.name_box.0);
         let there = eyes.accessibility.text(&fields.name_box.0).as_deref() == Some(cell);
         if elsewhere && there {
             return Ok(fields);
@@ -137,6 +143,10 @@ fn go(
                 &code::SHEET,
                 format!("the sheet did not go to {cell}"),
             ));
+        }
+        if focus.is_some() && !elsewhere && pressed.elapsed() > AGAIN {
+            press(eyes, keyboard, "Return")?;
+            pressed = Instant::now();
         }
         eyes.screen.wait_for_change(LOOK)?;
     }
@@ -174,14 +184,20 @@ fn enter(
         rest = later;
     }
     press(eyes, keyboard, "Return")?;
+    let mut pressed = Instant::now();
     loop {
         let snapshot = eyes.accessibility.snapshot()?;
-        if focus(&snapshot).is_some_and(|a| a != fields.entry.0) {
+        let focus = focus(&snapshot);
+        if focus.as_ref().is_some_and(|a| *a != fields.entry.0) {
             return Ok(());
         }
         if patience.is_over() {
             let message = format!("the sheet did not take {}", quoted(text));
             return Err(Failure::new(&code::READBACK, message));
+        }
+        if focus.is_some() && pressed.elapsed() > AGAIN {
+            press(eyes, keyboard, "Return")?;
+            pressed = Instant::now();
         }
         eyes.screen.wait_for_change(LOOK)?;
     }
@@ -244,6 +260,7 @@ fn take_keyboard(
     patience: Deadline,
 ) -> Result<(), Failure> {
     pointer::click(&eyes.screen, middle(*area), Button::Left, 1)?;
+    let mut clicked = Instant::now();
     loop {
         if focus(&eyes.accessibility.snapshot()?).as_ref() == Some(address) {
             return Ok(());
@@ -251,6 +268,16 @@ fn take_keyboard(
         if patience.is_over() {
             let message = "the name box or entry line did not take the keyboard";
             return Err(Failure::new(&code::SHEET, message));
+        }
+        if clicked.elapsed() > AGAIN {
+            // It may stand elsewhere by now.
+            let now = eyes
+                .accessibility
+                .area(address)
+                .and_then(|now| eyes.clip(now));
+            let area = now.map_or(*area, |now| now.area());
+            pointer::click(&eyes.screen, middle(area), Button::Left, 1)?;
+            clicked = Instant::now();
         }
         eyes.screen.wait_for_change(LOOK)?;
     }
