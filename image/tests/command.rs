@@ -1,6 +1,13 @@
 //! The `image` command as an operator meets it: whole outputs, exit codes, and
 //! what it says of a changed input. None of these needs a network.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
