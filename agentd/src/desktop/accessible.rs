@@ -2,21 +2,23 @@
 //!
 //! Elements are read in bulk, one call an application (`Cache.GetItems` of the
 //! AT-SPI 2 protocol), because asking for each takes a second for a thousand.
+//! An application's cache lacks what it shows later without saying so, such as
+//! evince's error bar: where a shown element has more children than the cache
+//! knows, those alone are asked one by one.
 //! Everything here is a claim of the application: numbers of elements, lengths of
 //! texts and nesting are bounded, and an application that does not answer in time
 //! is passed over.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use atspi::{Role, State};
 use casemate_protocol::action::Area;
 use serde::de::DeserializeOwned;
 use zbus::blocking::Connection;
 use zbus::blocking::connection::Builder;
 use zbus::conn::AuthMechanism;
-use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
+use zbus::zvariant::{DynamicType, OwnedValue, Type};
 
+use crate::desktop::element::{Address, Element, Item, Reference, Snapshot};
 use crate::desktop::failure::Failure;
 use crate::desktop::{Desk, code};
 
@@ -24,140 +26,18 @@ use crate::desktop::{Desk, code};
 const APPLICATIONS: usize = 64;
 /// Most elements of one application.
 const ELEMENTS: usize = 20_000;
-/// Longest name kept, in characters.
-const NAME: usize = 1000;
+/// Most elements of one snapshot that are asked one by one.
+const ASKED: usize = 400;
 /// Longest text read, in characters.
 pub const TEXT: i32 = 200_000;
-/// How many parents are followed.
-const DEPTH: usize = 64;
 /// How long an application may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the registry may take to start.
+const START: Duration = Duration::from_secs(30);
 
 const REGISTRY: &str = "org.a11y.atspi.Registry";
 const REGISTRY_PATH: &str = "/org/a11y/atspi/registry";
 const ROOT: &str = "/org/a11y/atspi/accessible/root";
-
-/// An element's address: its application's bus name and its path there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Address {
-    bus: String,
-    path: String,
-}
-
-/// One element of an application, as of one moment.
-#[derive(Debug, Clone)]
-pub struct Element {
-    /// Where to ask about it.
-    pub address: Address,
-    /// Path of its parent in the same application.
-    parent: String,
-    /// Its name.
-    pub name: String,
-    /// Its role's number.
-    role: u32,
-    /// Its states, one bit each.
-    states: u64,
-    /// Whether its text can be read.
-    pub has_text: bool,
-    /// Whether it has a value.
-    pub has_value: bool,
-}
-
-impl Element {
-    /// The role's name, such as `push button`.
-    pub fn role(&self) -> &'static str {
-        Role::try_from(self.role).map_or("unknown", |role| role.name())
-    }
-
-    /// Whether its role has this name; `button` and `push button` are one role
-    /// under its new and its old name.
-    pub fn is_role(&self, name: &str) -> bool {
-        let modern = |name: &str| name.strip_prefix("push ").unwrap_or(name).to_owned();
-        modern(self.role()) == modern(&name.to_lowercase().replace(['-', '_'], " "))
-    }
-
-    /// Whether it is in a state.
-    pub fn is(&self, state: State) -> bool {
-        self.states & (state as u64) != 0
-    }
-
-    /// Whether it says that it is on the screen.
-    pub fn is_shown(&self) -> bool {
-        self.is(State::Showing) && self.is(State::Visible)
-    }
-}
-
-/// All elements of all applications, as of one moment.
-#[derive(Debug, Default)]
-pub struct Snapshot {
-    elements: Vec<Element>,
-    places: HashMap<Address, usize>,
-}
-
-impl Snapshot {
-    /// Every element.
-    pub fn elements(&self) -> &[Element] {
-        &self.elements
-    }
-
-    /// The window, dialog or alert that holds an element; itself if it is one.
-    pub fn window_of<'a>(&'a self, element: &'a Element) -> Option<&'a Element> {
-        let mut current = element;
-        for _ in 0..DEPTH {
-            if ["frame", "dialog", "alert", "window", "file chooser"]
-                .iter()
-                .any(|role| current.is_role(role))
-            {
-                return Some(current);
-            }
-            let parent = Address {
-                bus: current.address.bus.clone(),
-                path: current.parent.clone(),
-            };
-            current = self.elements.get(*self.places.get(&parent)?)?;
-        }
-        None
-    }
-
-    /// The element that has the keyboard.
-    ///
-    /// Several may say so: one in the active window is believed first.
-    pub fn focused(&self) -> Option<&Element> {
-        let mut candidates = self
-            .elements
-            .iter()
-            .filter(|e| e.is(State::Focused) && e.is(State::Showing));
-        let first = candidates.next()?;
-        let active = |e: &&Element| self.window_of(e).is_some_and(|w| w.is(State::Active));
-        if active(&first) {
-            Some(first)
-        } else {
-            candidates.find(active).or(Some(first))
-        }
-    }
-
-    fn push(&mut self, element: Element) {
-        self.places
-            .insert(element.address.clone(), self.elements.len());
-        self.elements.push(element);
-    }
-}
-
-type Reference = (String, OwnedObjectPath);
-/// `Cache.GetItems` of at-spi2-core: object, application, parent, index, children,
-/// interfaces, name, role, description, states.
-type Item = (
-    Reference,
-    Reference,
-    Reference,
-    i32,
-    i32,
-    Vec<String>,
-    String,
-    u32,
-    String,
-    Vec<u32>,
-);
 
 /// The connection to a desk's accessibility bus.
 #[derive(Debug)]
@@ -191,49 +71,92 @@ impl Accessibility {
         // An application keeps its cache only once somebody listens to something;
         // this is the event that happens least.
         let nothing: (&str, &[&str], &str) = ("window:desktop-destroy", &[], "");
-        let _: () = this
-            .ask(REGISTRY, REGISTRY_PATH, REGISTRY, "RegisterEvent", &nothing)
-            .map_err(lost)?;
-        Ok(this)
-    }
-
-    /// What all applications show now. Ones that do not answer are left out.
-    ///
-    /// # Errors
-    /// `desktop.lost` if the registry does not answer.
-    pub fn snapshot(&self) -> Result<Snapshot, Failure> {
-        let applications = self.applications().map_err(|e| {
-            Failure::new(
-                &code::LOST,
-                format!("the accessibility registry failed: {e}"),
-            )
-        })?;
-        let mut snapshot = Snapshot::default();
-        for (bus, _) in applications {
-            let items: zbus::Result<Vec<Item>> = self.ask(
-                &bus,
-                "/org/a11y/atspi/cache",
-                "org.a11y.atspi.Cache",
-                "GetItems",
-                &(),
-            );
-            for item in items.unwrap_or_default().into_iter().take(ELEMENTS) {
-                snapshot.push(element(item));
+        let deadline = Instant::now() + START;
+        loop {
+            let asked = this.ask(REGISTRY, REGISTRY_PATH, REGISTRY, "RegisterEvent", &nothing);
+            match asked {
+                Ok(()) => return Ok(this),
+                Err(e) if is_late(&e) && Instant::now() < deadline => {}
+                Err(e) => return Err(lost(e)),
             }
         }
+    }
+
+    /// What all applications show now. Ones that do not answer in time are left
+    /// out; so is everything if the registry does not.
+    ///
+    /// # Errors
+    /// `desktop.lost` if the bus or the registry is gone.
+    pub fn snapshot(&self) -> Result<Snapshot, Failure> {
+        let mut snapshot = Snapshot::default();
+        let applications = match self.children(REGISTRY, ROOT) {
+            Ok(applications) => applications,
+            Err(e) if is_late(&e) => return Ok(snapshot),
+            Err(e) => {
+                let message = format!("the accessibility registry failed: {e}");
+                return Err(Failure::new(&code::LOST, message));
+            }
+        };
+        for (bus, _) in applications.into_iter().take(APPLICATIONS) {
+            let cache = "/org/a11y/atspi/cache";
+            let items: zbus::Result<Vec<Item>> =
+                self.ask(&bus, cache, "org.a11y.atspi.Cache", "GetItems", &());
+            for item in items.unwrap_or_default().into_iter().take(ELEMENTS) {
+                snapshot.push(Element::cached(item));
+            }
+        }
+        self.complete(&mut snapshot);
         Ok(snapshot)
     }
 
-    fn applications(&self) -> zbus::Result<Vec<Reference>> {
-        let mut list: Vec<Reference> = self.ask(
-            REGISTRY,
-            ROOT,
-            "org.a11y.atspi.Accessible",
-            "GetChildren",
-            &(),
-        )?;
-        list.truncate(APPLICATIONS);
-        Ok(list)
+    /// Asks for what the caches lack, within bounds of number and time.
+    fn complete(&self, snapshot: &mut Snapshot) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut parents = snapshot.incomplete();
+        let mut asked = 0usize;
+        while let Some(parent) = parents.pop() {
+            let children = self.children(&parent.bus, &parent.path).unwrap_or_default();
+            for (bus, path) in children {
+                let address = Address {
+                    bus,
+                    path: path.to_string(),
+                };
+                if address.bus != parent.bus || snapshot.knows(&address) {
+                    continue;
+                }
+                asked = asked.saturating_add(1);
+                if asked > ASKED || Instant::now() > deadline {
+                    return;
+                }
+                if let Ok(element) = self.element(&address, &parent) {
+                    snapshot.push(element);
+                    parents.push(address);
+                }
+            }
+        }
+    }
+
+    fn element(&self, address: &Address, parent: &Address) -> zbus::Result<Element> {
+        const ACCESSIBLE: &str = "org.a11y.atspi.Accessible";
+        let name = self
+            .property(address, ACCESSIBLE, "Name")
+            .unwrap_or_default();
+        let role: u32 = self.call(address, ACCESSIBLE, "GetRole", &())?;
+        let states: Vec<u32> = self.call(address, ACCESSIBLE, "GetState", &())?;
+        let interfaces: Vec<String> = self.call(address, ACCESSIBLE, "GetInterfaces", &())?;
+        let parent = parent.path.clone();
+        Ok(Element::of(
+            address.clone(),
+            parent,
+            name,
+            role,
+            &states,
+            &interfaces,
+        ))
+    }
+
+    fn children(&self, bus: &str, path: &str) -> zbus::Result<Vec<Reference>> {
+        self.ask(bus, path, "org.a11y.atspi.Accessible", "GetChildren", &())
     }
 
     /// Where an element is on the screen. `None` if it does not say, says it has
@@ -265,14 +188,13 @@ impl Accessibility {
 
     /// Number of characters of its text, at most [`TEXT`].
     fn length(&self, address: &Address) -> Option<i32> {
-        let length =
-            i32::try_from(self.property(address, "org.a11y.atspi.Text", "CharacterCount")?);
-        Some(length.ok()?.clamp(0, TEXT))
+        let length: i32 = self.property(address, "org.a11y.atspi.Text", "CharacterCount")?;
+        Some(length.clamp(0, TEXT))
     }
 
     /// Where its caret is.
     pub fn caret(&self, address: &Address) -> Option<i32> {
-        i32::try_from(self.property(address, "org.a11y.atspi.Text", "CaretOffset")?).ok()
+        self.property(address, "org.a11y.atspi.Text", "CaretOffset")
     }
 
     /// Its selected characters, from and to; equal if none are.
@@ -283,7 +205,7 @@ impl Accessibility {
 
     /// Its value, of a slider or a spin button.
     pub fn value(&self, address: &Address) -> Option<f64> {
-        f64::try_from(self.property(address, "org.a11y.atspi.Value", "CurrentValue")?).ok()
+        self.property(address, "org.a11y.atspi.Value", "CurrentValue")
     }
 
     /// The process that owns an element's application.
@@ -300,14 +222,17 @@ impl Accessibility {
         .ok()
     }
 
-    fn property(&self, address: &Address, interface: &str, name: &str) -> Option<OwnedValue> {
-        self.call(
-            address,
-            "org.freedesktop.DBus.Properties",
-            "Get",
-            &(interface, name),
-        )
-        .ok()
+    fn property<T: TryFrom<OwnedValue>>(
+        &self,
+        address: &Address,
+        interface: &str,
+        name: &str,
+    ) -> Option<T> {
+        let properties = "org.freedesktop.DBus.Properties";
+        let value: OwnedValue = self
+            .call(address, properties, "Get", &(interface, name))
+            .ok()?;
+        T::try_from(value).ok()
     }
 
     fn call<B, R>(
@@ -343,23 +268,7 @@ impl Accessibility {
     }
 }
 
-fn element(item: Item) -> Element {
-    let ((bus, path), _, (_, parent), _, _, interfaces, name, role, _, states) = item;
-    let bits = |index: usize| u64::from(states.get(index).copied().unwrap_or_default());
-    Element {
-        address: Address {
-            bus,
-            path: path.to_string(),
-        },
-        parent: parent.to_string(),
-        name: if name.len() > NAME {
-            name.chars().take(NAME).collect()
-        } else {
-            name
-        },
-        role,
-        states: bits(0) | bits(1) << 32,
-        has_text: interfaces.iter().any(|name| name == "org.a11y.atspi.Text"),
-        has_value: interfaces.iter().any(|name| name == "org.a11y.atspi.Value"),
-    }
+/// Whether a call was not answered in time, as when an application is busy.
+fn is_late(error: &zbus::Error) -> bool {
+    matches!(error, zbus::Error::InputOutput(e) if e.kind() == std::io::ErrorKind::TimedOut)
 }

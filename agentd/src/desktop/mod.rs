@@ -12,6 +12,7 @@
 pub mod accessible;
 pub mod code;
 pub mod deadline;
+pub mod element;
 pub mod failure;
 pub mod hands;
 pub mod keyboard;

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use atspi::State;
 use casemate_protocol::action::{Area, Button, Outcome};
 
-use crate::desktop::accessible::{Address, Snapshot};
 use crate::desktop::deadline::Deadline;
+use crate::desktop::element::{Address, Snapshot};
 use crate::desktop::failure::{Failure, quoted};
 use crate::desktop::keyboard::{Chord, Keyboard};
 use crate::desktop::target::{Eyes, middle};
@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// window that was just opened may lose the first; neither can do harm twice,
 /// since every cell is gone to by name and read back.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long going to a cell may take in all, and one attempt at it.
+const GOING: Duration = Duration::from_secs(15);
+const ATTEMPT: Duration = Duration::from_secs(3);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 /// Longest text of a cell, in characters.
@@ -116,37 +119,48 @@ pub fn get(
 }
 
 /// Goes to a cell: afterwards the name box says it and the sheet has the keyboard.
+///
+/// A program that is still loading takes the keyboard away again, so this is
+/// tried until the time is over; going somewhere changes nothing.
 fn go(
     eyes: &mut Eyes,
     keyboard: &mut Keyboard,
     cell: &str,
     deadline: Deadline,
 ) -> Result<Fields, Failure> {
-    let patience = deadline.or_in(PATIENCE);
+    let deadline = deadline.or_in(GOING);
+    loop {
+        match go_once(eyes, keyboard, cell, deadline.or_in(ATTEMPT)) {
+            Err(failure) if !failure.is_loss() && !deadline.is_over() => {
+                press(eyes, keyboard, "Escape")?;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+fn go_once(
+    eyes: &mut Eyes,
+    keyboard: &mut Keyboard,
+    cell: &str,
+    patience: Deadline,
+) -> Result<Fields, Failure> {
     let fields = wait_for_fields(eyes, patience)?;
     take_keyboard(eyes, &fields.name_box, patience)?;
     press(eyes, keyboard, "ctrl+a")?;
     keyboard.press_text(eyes.screen.connection(), cell)?;
     wait_for_text(eyes, &fields.name_box.0, cell, patience)?;
     press(eyes, keyboard, "Return")?;
-    let mut pressed = Instant::now();
     loop {
         let snapshot = eyes.accessibility.snapshot()?;
-        let focus = focus(&snapshot);
-        let elsewhere = focus.as_ref().is_some_and(|a| *a != fields.name_box.0);
+        let elsewhere = focus(&snapshot).is_some_and(|a| a != fields.name_box.0);
         let there = eyes.accessibility.text(&fields.name_box.0).as_deref() == Some(cell);
         if elsewhere && there {
             return Ok(fields);
         }
         if patience.is_over() {
-            return Err(Failure::new(
-                &code::SHEET,
-                format!("the sheet did not go to {cell}"),
-            ));
-        }
-        if focus.is_some() && !elsewhere && pressed.elapsed() > AGAIN {
-            press(eyes, keyboard, "Return")?;
-            pressed = Instant::now();
+            let message = format!("the sheet did not go to {cell}");
+            return Err(Failure::new(&code::SHEET, message));
         }
         eyes.screen.wait_for_change(LOOK)?;
     }
@@ -307,21 +321,20 @@ fn press(eyes: &Eyes, keyboard: &mut Keyboard, chord: &str) -> Result<(), Failur
     keyboard.press(eyes.screen.connection(), &Chord::parse(chord)?)
 }
 
-/// One to three letters, then a number without a leading zero.
+/// A cell of A1 to IV65536, which every sheet has.
+///
+/// Beyond a sheet's edge the same text would not be a place but a new name for
+/// the cell where the cursor happens to be.
 fn check_cell(cell: &str) -> Result<(), Failure> {
     let letters = cell.bytes().take_while(u8::is_ascii_uppercase).count();
-    let digits = cell.get(letters..).unwrap_or_default();
-    let fits = (1..=3).contains(&letters)
-        && (1..=7).contains(&digits.len())
-        && !digits.starts_with('0')
-        && digits.bytes().all(|b| b.is_ascii_digit());
-    if fits {
+    let (column, row) = cell.split_at_checked(letters).unwrap_or((cell, ""));
+    let near = column.len() == 1 || (column.len() == 2 && column <= "IV");
+    let digits = row.bytes().all(|b| b.is_ascii_digit()) && !row.starts_with('0');
+    if near && digits && row.len() <= 5 && row.parse::<u32>().is_ok_and(|row| row <= 65_536) {
         return Ok(());
     }
-    Err(Failure::new(
-        &code::INVALID,
-        format!("{} is not a cell such as B7", quoted(cell)),
-    ))
+    let message = format!("{} is not a cell from A1 to IV65536", quoted(cell));
+    Err(Failure::new(&code::INVALID, message))
 }
 
 /// A decimal number that a spreadsheet shows as it was typed, but for zeros at
@@ -405,7 +418,7 @@ mod tests {
 
     #[test]
     fn cells_are_letters_and_a_number() {
-        for cell in ["A1", "B7", "XFD1048576"] {
+        for cell in ["A1", "B7", "Z9", "IV65536"] {
             assert!(check_cell(cell).is_ok(), "{cell}");
         }
         for cell in [
@@ -419,6 +432,9 @@ mod tests {
             "A1 ",
             "A12345678",
             "=A1",
+            "IW1",
+            "XFD1",
+            "A65537",
         ] {
             assert_eq!(
                 check_cell(cell).unwrap_err().code.id,

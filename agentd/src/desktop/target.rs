@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use atspi::State;
 use casemate_protocol::action::{Area, Line, Target};
 
-use crate::desktop::accessible::{Accessibility, Element, Snapshot};
+use crate::desktop::accessible::Accessibility;
 use crate::desktop::deadline::Deadline;
+use crate::desktop::element::{Element, Snapshot};
 use crate::desktop::failure::{Failure, quoted};
 use crate::desktop::screen::Screen;
 use crate::desktop::window::Windows;

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use atspi::State;
 
-use crate::desktop::accessible::{Element, TEXT};
+use crate::desktop::accessible::TEXT;
 use crate::desktop::code;
 use crate::desktop::deadline::Deadline;
+use crate::desktop::element::Element;
 use crate::desktop::failure::{Failure, quoted};
 use crate::desktop::keyboard::Keyboard;
 use crate::desktop::target::Eyes;

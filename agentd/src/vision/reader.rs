@@ -125,14 +125,13 @@ impl Reader {
         pixels: &Frame,
     ) -> Result<Vec<TextBox>, VisionError> {
         let before = self.regions.iter().find(|r| r.region == region);
-        let changed = before.and_then(|b| Some((b, changed(&b.pixels, pixels)?)));
-        let Some((before, band)) = changed else {
+        let part = before.and_then(|b| {
+            let part = around(changed(&b.pixels, pixels)?, region, &b.boxes)?;
+            (part.pixels().saturating_mul(2) <= region.pixels()).then_some((b, part))
+        });
+        let Some((before, part)) = part else {
             return self.detector.detect(frame, region);
         };
-        let part = around(band, region, &before.boxes);
-        if part.pixels().saturating_mul(2) > region.pixels() {
-            return self.detector.detect(frame, region);
-        }
         let touches = |b: &TextBox| {
             let top = (b.y - b.h / 2.0, b.y + b.h / 2.0);
             top.1 > part.y as f32 && top.0 < part.y.saturating_add(part.h) as f32
@@ -219,8 +218,8 @@ fn changed(before: &Frame, after: &Frame) -> Option<(usize, usize)> {
 }
 
 /// The band of a region around changed rows, with a margin and with every line
-/// whole that reaches into it.
-fn around(band: (usize, usize), region: Region, boxes: &[TextBox]) -> Region {
+/// whole that reaches into it; `None` if one line always leads to another.
+fn around(band: (usize, usize), region: Region, boxes: &[TextBox]) -> Option<Region> {
     const MARGIN: usize = 32;
     let mut top = region
         .y
@@ -228,7 +227,6 @@ fn around(band: (usize, usize), region: Region, boxes: &[TextBox]) -> Region {
         .saturating_sub(MARGIN)
         .max(region.y);
     let mut bottom = region.y.saturating_add(band.1).saturating_add(MARGIN + 1);
-    // Each round takes in a line that leads further; they are few.
     for _ in 0..8 {
         let before = (top, bottom);
         for line in boxes {
@@ -242,15 +240,15 @@ fn around(band: (usize, usize), region: Region, boxes: &[TextBox]) -> Region {
             }
         }
         if before == (top, bottom) {
-            break;
+            bottom = bottom.min(region.y.saturating_add(region.h));
+            return Some(Region {
+                y: top,
+                h: bottom.checked_sub(top)?,
+                ..region
+            });
         }
     }
-    bottom = bottom.min(region.y.saturating_add(region.h));
-    Region {
-        y: top,
-        h: bottom.saturating_sub(top),
-        ..region
-    }
+    None
 }
 
 fn file(path: &Path) -> Result<Vec<u8>, VisionError> {
@@ -263,4 +261,66 @@ fn file(path: &Path) -> Result<Vec<u8>, VisionError> {
     std::io::Read::read_to_end(&mut std::io::Read::take(open, LARGEST_MODEL), &mut bytes)
         .map_err(failed)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(y: f32) -> TextBox {
+        TextBox {
+            x: 50.0,
+            y,
+            w: 80.0,
+            h: 20.0,
+            cos: 1.0,
+            sin: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_change_takes_in_whole_lines_and_no_more() {
+        let region = Region {
+            x: 0,
+            y: 100,
+            w: 200,
+            h: 800,
+        };
+        // Rows 300 to 310 of the region are rows 400 to 410 of the frame.
+        let part = around((300, 310), region, &[line(366.0), line(440.0), line(700.0)]).unwrap();
+        assert_eq!((part.y, part.y + part.h), (356, 450));
+        assert_eq!(around((0, 799), region, &[]).unwrap(), region);
+    }
+
+    #[test]
+    fn lines_that_all_hang_together_are_read_anew() {
+        let region = Region {
+            x: 0,
+            y: 0,
+            w: 200,
+            h: 4000,
+        };
+        let chain: Vec<TextBox> = (0..200u8)
+            .rev()
+            .map(|n| line(f32::from(n) * 19.0))
+            .collect();
+        assert_eq!(around((0, 1), region, &chain), None);
+    }
+
+    #[test]
+    fn a_model_that_is_none_has_a_code() {
+        let folder = std::env::temp_dir().join(format!("casemate-models-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let missing = Reader::load(&folder, 1).unwrap_err();
+        for bytes in [b"".as_slice(), b"not a model", &[0xff; 4096]] {
+            std::fs::write(folder.join("det.onnx"), bytes).unwrap();
+            std::fs::write(folder.join("rec.onnx"), bytes).unwrap();
+            assert_eq!(
+                Reader::load(&folder, 1).unwrap_err().code().id,
+                "vision.model"
+            );
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(missing.code().id, "vision.model");
+    }
 }

@@ -17,6 +17,10 @@ const BATCH: usize = 8;
 /// of the work is padding.
 const SPREAD: (usize, usize) = (10, 8);
 
+/// Strips are padded to the width that the network was trained with: two digits in
+/// a strip of their own width are now and then read as one.
+const NARROWEST: usize = 320;
+
 /// What was read from a strip.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
@@ -125,7 +129,11 @@ impl Recogniser {
     ) -> Result<Vec<Reading>, VisionError> {
         let widest = batch.iter().map(|(_, s)| s.width()).max().unwrap_or(1);
         // A little room to the right, which the last character needs.
-        let width = widest.saturating_add(16).div_ceil(8).saturating_mul(8);
+        let width = widest
+            .saturating_add(16)
+            .max(NARROWEST)
+            .div_ceil(8)
+            .saturating_mul(8);
         let mut values =
             Vec::with_capacity(batch.len().saturating_mul(3 * HEIGHT).saturating_mul(width));
         for (_, strip) in batch {
