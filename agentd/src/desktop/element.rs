@@ -224,7 +224,7 @@ mod tests {
         };
         let bits = states as u64;
         let states = [(bits & 0xffff_ffff) as u32, (bits >> 32) as u32];
-        let role = Role::PushButton as u32;
+        let role = Role::Button as u32;
         let of = Element::of(address, parent.to_owned(), "OK".into(), role, &states, &[]);
         Element { children, ..of }
     }

@@ -7,7 +7,7 @@ use casemate_protocol::lease::Diagnosis;
 use minicbor::bytes::ByteVec;
 
 use super::compartments::Strict;
-use super::run::Ground;
+use super::ground::Ground;
 
 /// Time that a check may take; parsing a hostile file must not hold us longer.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,7 +5,6 @@
 //! another even where both reach a file.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +14,12 @@ use casemate_protocol::compartment::{
     FromHands, FromScript, FromSession, ScriptSetup, ToHands, ToSession,
 };
 use casemate_protocol::frame;
-use casemate_protocol::id::Digest;
 use casemate_protocol::job::JobSpec;
 
 use super::channel::{Breaker, Channel, ChannelError};
-use super::files::{self, FileError};
-use super::mediator::Stop;
-use super::run::Ground;
+use super::ground::Ground;
+use super::stop::Stop;
 use super::workspace::Workspace;
-use crate::pack::Application;
 use crate::sandbox::{
     Bind, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, enclosure,
 };
@@ -39,35 +35,6 @@ const LOST: Duration = Duration::from_secs(2);
 const CRASH: [i32; 6] = [4, 6, 7, 8, 11, 31];
 /// What Rust's allocator says before it aborts.
 const REFUSED: &[u8] = b"memory allocation of";
-
-/// The mounted desktop pack.
-#[derive(Debug)]
-pub struct DesktopPack {
-    /// Its verity root, as verified before it was mounted.
-    pub root_hash: Digest,
-    /// Applications it offers.
-    pub applications: Vec<Application>,
-    /// Where it is mounted in agentd's tree.
-    pub mounted: String,
-    /// Descriptor of that place.
-    pub root: OwnedFd,
-}
-
-/// Largest template document of a pack.
-const TEMPLATE: u64 = 4 << 20;
-
-impl DesktopPack {
-    /// A template document of the pack.
-    ///
-    /// # Errors
-    /// See [`FileError`].
-    pub fn template(&self, name: &str) -> Result<Vec<u8>, FileError> {
-        if !files::is_name(name) {
-            return Err(FileError::Name(name.to_owned()));
-        }
-        files::read_regular(&self.root, &format!("usr/share/casemate/{name}"), TEMPLATE)
-    }
-}
 
 /// Id of a job's desktop within our range.
 pub fn desktop_uid(base: u32) -> u32 {

@@ -16,9 +16,11 @@ use casemate_protocol::job::JobSpec;
 
 use super::channel::{Channel, ChannelError};
 use super::code;
-use super::compartments::{DesktopPack, SheetCheck, SheetVerdict};
+use super::compartments::{SheetCheck, SheetVerdict};
 use super::files::{self, FileError};
-use super::link::{Gone, JobLink};
+use super::ground::DesktopPack;
+use super::link::JobLink;
+use super::stop::Stop;
 use super::words::{bounded, describe, fits, shorten};
 use super::workspace::Workspace;
 use crate::pack::Application;
@@ -29,30 +31,6 @@ const ACTION: Duration = Duration::from_secs(60);
 const TEXT: u64 = 256 << 10;
 /// Largest file that a strict sandbox checks.
 const CHECKED: u64 = 32 << 20;
-
-/// Why the job cannot go on, whatever the script would like.
-#[derive(Debug)]
-pub enum Stop {
-    /// Cancelled, or the daemon is gone.
-    Gone,
-    /// A compartment is lost or misbehaves.
-    Lost {
-        /// `desktop`, `hands` or `script`.
-        which: &'static str,
-        /// How.
-        error: ChannelError,
-    },
-    /// The job's time is over.
-    Deadline,
-    /// The job's steps are used up.
-    Steps,
-}
-
-impl From<Gone> for Stop {
-    fn from(Gone: Gone) -> Self {
-        Self::Gone
-    }
-}
 
 /// One job's mediator; it lives as long as the script runs.
 #[derive(Debug)]

@@ -17,55 +17,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::channel::{Channel, ChannelError};
 use super::code;
-use super::compartments::{Compartments, DesktopPack, StrictChecker};
+use super::compartments::{Compartments, StrictChecker};
 use super::files;
+use super::ground::Ground;
 use super::link::{Gone, JobLink};
-use super::mediator::{Mediator, Stop};
+use super::mediator::Mediator;
+use super::stop::Stop;
 use super::workspace::Workspace;
-use crate::pack::{self, PackError};
-use crate::sandbox::enclosure;
 use casemate_protocol::Code;
 
 /// Largest output document that becomes an artifact.
 const OUTPUT: u64 = 256 << 20;
 /// Time the desktop may take to come up.
 const DESKTOP: Duration = Duration::from_secs(60);
-
-/// What every job of this agentd runs on.
-#[derive(Debug)]
-pub struct Ground {
-    /// The mounted desktop pack.
-    pub pack: DesktopPack,
-    /// The mounted pack of OCR models, in agentd's tree.
-    pub models: String,
-}
-
-impl Ground {
-    /// The packs that `agentd enter` verified and mounted for us.
-    ///
-    /// # Errors
-    /// [`PackError`] when one that every job needs is not there.
-    pub fn brought_along() -> Result<Self, PackError> {
-        let desktop = pack::brought_along("desktop")?;
-        let models = pack::brought_along("ocr")?;
-        let mounted = |name: &str| format!("{}/{name}", enclosure::PACKS);
-        let place = mounted(&desktop.name);
-        let root = File::open(&place).map_err(|source| PackError::Missing {
-            path: place.clone().into(),
-            source,
-        })?;
-        let pack = DesktopPack {
-            root_hash: Digest(desktop.verity_root),
-            applications: desktop.applications,
-            mounted: place,
-            root: root.into(),
-        };
-        Ok(Self {
-            pack,
-            models: mounted(&models.name),
-        })
-    }
-}
 
 /// A job as it was leased, its parts not yet believed.
 #[derive(Debug)]

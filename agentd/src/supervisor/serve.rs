@@ -16,8 +16,9 @@ use thiserror::Error;
 
 use super::check;
 use super::code;
+use super::ground::Ground;
 use super::link::{self, Link};
-use super::run::{self, Ground, Lease};
+use super::run::{self, Lease};
 
 /// Ids that one job takes from our range: desktop, script, hands, strict checks.
 const UIDS_PER_JOB: u32 = 8;

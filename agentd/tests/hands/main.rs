@@ -3,7 +3,7 @@
 //! Needs root and the built packs (`make packs`). The test program runs itself
 //! inside agentd's rooms, as agentd does: `launch` and `session` are agentd's own
 //! commands, `inside` drives the cases. It has no harness because of that, but
-//! ends with the same line as one; a name as argument selects cases.
+//! ends with the same line as one; a name as argument selects a case.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::too_many_lines,
     reason = "a test fails by panicking, also in what its functions call, and prints its cases"
 )]
 
@@ -29,8 +30,14 @@ fn main() -> ExitCode {
         Some("launch") => casemate_agentd::sandbox::launch::main(),
         Some("session") => casemate_agentd::desktop::session::main(),
         Some("inside") => inside(arguments.get(1).map_or("", String::as_str)),
-        // What cargo asks of every test program.
-        Some("--list") => ExitCode::SUCCESS,
+        // What a test runner asks first; it then runs each case by its name.
+        Some("--list") => {
+            let wanted = !arguments.iter().any(|argument| argument == "--ignored");
+            for (name, _) in cases::ALL.iter().filter(|_| wanted) {
+                println!("{name}: test");
+            }
+            ExitCode::SUCCESS
+        }
         other => {
             let selected = other
                 .filter(|name| !name.starts_with('-'))
@@ -47,7 +54,7 @@ fn main() -> ExitCode {
 fn inside(selected: &str) -> ExitCode {
     let cases: Vec<_> = cases::ALL
         .iter()
-        .filter(|(name, _)| name.contains(selected))
+        .filter(|(name, _)| selected.is_empty() || *name == selected)
         .collect();
     println!("\nrunning {} tests", cases.len());
     let (mut passed, mut failed) = (0, 0);

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 /// A text and where its baseline starts, in points from the left and the bottom.
-pub type Placed = (f32, f32, f32, String);
+pub(crate) type Placed = (f32, f32, f32, String);
 
 /// An invoice-like page with numbers made from a seed, and its lines.
-pub fn page(seed: u64) -> (Vec<u8>, Vec<String>) {
+pub(crate) fn page(seed: u64) -> (Vec<u8>, Vec<String>) {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut number = move |below: u64| {
         state ^= state << 13;

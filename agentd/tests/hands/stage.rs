@@ -23,7 +23,7 @@ const UID_BASE: u32 = 1_600_000;
 
 /// Runs this program again, as `inside` with one argument, in agentd's rooms with
 /// the built packs and this program of the hands.
-pub fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode {
+pub(crate) fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode {
     assert!(nix::unistd::geteuid().is_root(), "this needs root");
     let var = Path::new(env!("CARGO_MANIFEST_DIR")).join("../var");
     let key = ReleaseKey::read(&var.join("dev/release.pub")).expect("run `make packs` first");
@@ -52,7 +52,7 @@ pub fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode {
 }
 
 /// One desktop, its hands, and what they have done so far.
-pub struct Stage {
+pub(crate) struct Stage {
     pub workspace: Workspace,
     pub desktop: Running,
     session: UnixStream,
@@ -65,7 +65,7 @@ pub struct Stage {
 
 impl Stage {
     /// Starts both sandboxes, brings the desktop up and connects the hands.
-    pub fn up(name: &str) -> Self {
+    pub(crate) fn up(name: &str) -> Self {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let (desktop_uid, hands_uid) = (u32::from(number) * 2, u32::from(number) * 2 + 1);
@@ -150,7 +150,7 @@ impl Stage {
     }
 
     /// Puts a file under `/workspace/in`.
-    pub fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         self.workspace.put_input(name, &mut &*bytes).unwrap();
     }
 
@@ -160,7 +160,7 @@ impl Stage {
     }
 
     /// Opens a program of the pack, named after itself.
-    pub fn open(&mut self, program: &str, arguments: &[&str]) {
+    pub(crate) fn open(&mut self, program: &str, arguments: &[&str]) {
         let argv = std::iter::once(format!("/usr/bin/{program}"))
             .chain(arguments.iter().map(|a| (*a).to_owned()))
             .collect();
@@ -172,7 +172,7 @@ impl Stage {
     }
 
     /// Closes it.
-    pub fn close(&mut self, program: &str) {
+    pub(crate) fn close(&mut self, program: &str) {
         let answer = self.ask(&ToSession::Close {
             app: program.to_owned(),
         });
@@ -180,7 +180,7 @@ impl Stage {
     }
 
     /// Sends one step without waiting for its answer.
-    pub fn send(&mut self, action: Action) -> u64 {
+    pub(crate) fn send(&mut self, action: Action) -> u64 {
         self.number += 1;
         let (number, deadline_ms) = (self.number, 100_000);
         let act = ToHands::Act {
@@ -194,7 +194,7 @@ impl Stage {
     }
 
     /// One step and its outcome.
-    pub fn act(&mut self, action: Action) -> (Outcome, Option<Area>) {
+    pub(crate) fn act(&mut self, action: Action) -> (Outcome, Option<Area>) {
         let expected = self.send(action);
         match frame::read(&mut self.hands, frame::FROM_HANDS).unwrap() {
             FromHands::Done {
@@ -211,13 +211,13 @@ impl Stage {
     }
 
     /// A step that has to succeed with nothing to say.
-    pub fn done(&mut self, action: Action) {
+    pub(crate) fn done(&mut self, action: Action) {
         let shown = format!("{action:?}");
         assert_eq!(self.act(action).0, Outcome::Done, "{shown}");
     }
 
     /// A step that has to fail with this code; its sentence.
-    pub fn fails(&mut self, expected: &str, action: Action) -> String {
+    pub(crate) fn fails(&mut self, expected: &str, action: Action) -> String {
         match self.act(action).0 {
             Outcome::Failed { code, message } if code == expected => message,
             other => panic!("{expected} was expected: {other:?}"),
@@ -225,7 +225,7 @@ impl Stage {
     }
 
     /// Has the hands wait for what never comes, and ends the desktop meanwhile.
-    pub fn wait_sent_then_kill(&mut self) {
+    pub(crate) fn wait_sent_then_kill(&mut self) {
         self.send(Action::Wait {
             target: window("never"),
             timeout_ms: 90_000,
@@ -234,7 +234,7 @@ impl Stage {
         self.desktop.kill();
     }
 
-    pub fn wait(&mut self, target: Target) {
+    pub(crate) fn wait(&mut self, target: Target) {
         self.done(Action::Wait {
             target,
             timeout_ms: 60_000,
@@ -242,23 +242,23 @@ impl Stage {
         });
     }
 
-    pub fn click(&mut self, target: Target) {
+    pub(crate) fn click(&mut self, target: Target) {
         self.done(click(target));
     }
 
-    pub fn type_text(&mut self, text: &str) {
+    pub(crate) fn type_text(&mut self, text: &str) {
         self.done(Action::Type {
             text: text.to_owned(),
             into: None,
         });
     }
 
-    pub fn keys(&mut self, chords: &[&str]) {
+    pub(crate) fn keys(&mut self, chords: &[&str]) {
         let chords = chords.iter().map(|c| (*c).to_owned()).collect();
         self.done(Action::Keys { chords });
     }
 
-    pub fn read(&mut self, target: Target) -> String {
+    pub(crate) fn read(&mut self, target: Target) -> String {
         match self.act(Action::Read { target }).0 {
             Outcome::Text(text) => text,
             other => panic!("{other:?}"),
@@ -267,7 +267,7 @@ impl Stage {
 }
 
 /// A single left click.
-pub fn click(target: Target) -> Action {
+pub(crate) fn click(target: Target) -> Action {
     Action::Click {
         target,
         button: Button::Left,
@@ -276,7 +276,7 @@ pub fn click(target: Target) -> Action {
 }
 
 /// An element by name and role.
-pub fn element(name: &str, role: &str) -> Target {
+pub(crate) fn element(name: &str, role: &str) -> Target {
     Target::Element {
         name: name.to_owned(),
         role: Some(role.to_owned()),
@@ -285,7 +285,7 @@ pub fn element(name: &str, role: &str) -> Target {
 }
 
 /// A window by a part of its title.
-pub fn window(title: &str) -> Target {
+pub(crate) fn window(title: &str) -> Target {
     Target::Window {
         title: title.to_owned(),
     }
