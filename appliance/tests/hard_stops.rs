@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use casemate_appliance::store::entry::Entry;
+use casemate_appliance::store::index::ROOM;
 use casemate_appliance::store::{OpenError, Store};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use state_bed::{Tpm, fill, halt, open};
@@ -68,7 +69,7 @@ fn a_full_disk_refuses_and_recovers_without_a_restart() {
     let mut acknowledged: Vec<u64> = Vec::new();
     let mut refused = 0;
     for round in 0..3 {
-        let ballast = occupy(disk.path(), 40_000);
+        let ballast = occupy(disk.path(), 40_000 + ROOM);
         let size = store.checkpoint().checkpoint.size;
         let mut number = round * 10_000;
         let mut streak = 0;

@@ -19,6 +19,11 @@ use crate::code;
 use crate::keys::derive::ApplianceId;
 use crate::keys::{Kek, KeyError};
 
+/// Room that the disk must have before sled is given anything: one step of the journal and one
+/// segment of sled's. sled 0.34 does not survive a write that fails for want of room: dropping or
+/// flushing it may then wait for ever, so it must not come to that.
+pub const ROOM: u64 = 2 << 20;
+
 /// Why the index did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -232,10 +237,21 @@ impl Index {
             .as_mut()
             .map_err(|reason| IndexError::Broken(reason.clone()))?;
         let done = extend(rows, fill);
-        if let Err(error) = &done {
-            *guard = Err(error.to_string());
+        if let Err(error) = &done
+            && let Ok(failed) = std::mem::replace(&mut *guard, Err(error.to_string()))
+        {
+            // Given up, not dropped: see `ROOM`.
+            std::mem::forget(failed);
         }
         done
+    }
+
+    /// Whether the disk has [`ROOM`].
+    ///
+    /// # Errors
+    /// [`IndexError::Io`] if it has not, or does not say.
+    pub(super) fn check_room(&self) -> Result<(), IndexError> {
+        check_room(self.dir.parent().unwrap_or(&self.dir))
     }
 
     /// Whether it must be mended before the next commit.
@@ -257,13 +273,20 @@ impl Index {
 
     /// Hands what is in memory to the kernel; a failure shows at the next write.
     pub(super) fn flush(&self) {
-        let _ = self.with(Rows::flush);
+        if self.check_room().is_ok() {
+            let _ = self.with(Rows::flush);
+        }
     }
 
     /// Lets the files go.
     pub(super) fn close(&self) {
         self.flush();
-        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = Err("it is closed".to_owned());
+        let mut guard = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let rows = std::mem::replace(&mut *guard, Err("it is closed".to_owned()));
+        if self.check_room().is_err() {
+            // Given up, not dropped: see `ROOM`. The next start rebuilds it.
+            std::mem::forget(rows);
+        }
     }
 
     fn one<T>(&self, table: Table, name: &[u8]) -> Result<Option<T>, IndexError>
@@ -309,6 +332,20 @@ fn extend(
     fill(&mut batch)?;
     let (changes, position) = batch.finish();
     rows.write(changes, position)
+}
+
+/// Whether the disk of a directory has [`ROOM`].
+pub(super) fn check_room(dir: &Path) -> Result<(), IndexError> {
+    let io = |source| IndexError::Io {
+        path: dir.display().to_string(),
+        source,
+    };
+    let disk = nix::sys::statvfs::statvfs(dir).map_err(|errno| io(errno.into()))?;
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+    if free < ROOM {
+        return Err(io(std::io::ErrorKind::StorageFull.into()));
+    }
+    Ok(())
 }
 
 fn fresh(dir: &Path, appliance: ApplianceId, kek: &Kek) -> Result<Rows, IndexError> {

@@ -13,7 +13,7 @@ use casemate_attest::merkle;
 use super::anchor::{self, Anchor};
 use super::apply::Batch;
 use super::entry::Entry;
-use super::index::{Index, IndexError};
+use super::index::{Index, IndexError, check_room};
 use super::lock::Lock;
 use super::row::Stamp;
 use super::sealed::{self, EntryError};
@@ -76,6 +76,8 @@ pub(super) fn open(setup: Setup) -> Result<(Store, Report), OpenError> {
 
 /// Begins a state. A beginning that was cut off before its first entry is begun again.
 fn begin(setup: &mut Setup, cut_off: Option<Examined>) -> Result<Opened, OpenError> {
+    // Nothing is begun that could not record its first entry.
+    check_room(&setup.dir)?;
     let (journals, keys) = (setup.dir.join("journal"), setup.dir.join("keys"));
     let empty = |dir: &Path| Ok(std::fs::read_dir(dir)?.next().is_none());
     let journal = match cut_off {
@@ -273,8 +275,10 @@ impl Shared {
         open_leaf(self.appliance, &read(&self.keyring), number, &bytes)
     }
 
-    /// Rebuilds an index that is out of use.
+    /// Rebuilds an index that is out of use. An error too if the disk has no room for the index to
+    /// follow the journal.
     pub(super) fn mend_index(&self) -> Result<(), IndexError> {
+        self.index.check_room()?;
         if !self.index.is_broken() {
             return Ok(());
         }
