@@ -38,12 +38,11 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        other => {
-            let selected = other
-                .filter(|name| !name.starts_with('-'))
-                .unwrap_or_default();
+        _ => {
+            // Runners put their options before or after the case's name.
+            let name = arguments.iter().find(|argument| !argument.starts_with('-'));
             stage::enter(
-                selected,
+                name.map_or("", String::as_str),
                 Path::new(env!("CARGO_BIN_EXE_agent-hands")),
                 Vec::new(),
             )

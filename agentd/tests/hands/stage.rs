@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const HANDS: &str = "/brought/agent-hands";
 /// Host ids of the rooms; other tests use other ranges.
 const UID_BASE: u32 = 1_600_000;
+/// How many one process takes: a runner has several cases at once.
+const UID_COUNT: u32 = 1000;
 
 /// Runs this program again, as `inside` with one argument, in agentd's rooms with
 /// the built packs and this program of the hands.
@@ -38,8 +40,8 @@ pub(crate) fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode 
         extra: std::iter::once(Extra::read_only(hands.to_owned(), HANDS.to_owned()))
             .chain(more)
             .collect(),
-        uid_base: UID_BASE,
-        uid_count: 1000,
+        uid_base: UID_BASE + std::process::id() % 1000 * UID_COUNT,
+        uid_count: UID_COUNT,
         passed: None,
         arguments: vec!["inside".to_owned(), argument.to_owned()],
     }
