@@ -22,6 +22,8 @@ mod pdf;
 #[path = "../../tests/hands/stage.rs"]
 mod stage;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -51,12 +53,23 @@ fn main() -> ExitCode {
                 .unwrap()
                 .join("agent-hands");
             let xdotool = Path::new("/usr/bin/xdotool");
-            let extra = if xdotool.exists() {
-                vec![Extra::read_only(xdotool.to_owned(), XDOTOOL.to_owned())]
-            } else {
-                Vec::new()
-            };
-            stage::enter("", &hands, extra)
+            if !xdotool.exists() {
+                return stage::enter("", &hands, Vec::new());
+            }
+            // Its library looks for displays in /tmp/.X11-unix and nowhere else.
+            let folder = std::env::temp_dir().join(format!("bench-hands-{}", std::process::id()));
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
+            let code = stage::enter(
+                "",
+                &hands,
+                vec![
+                    Extra::read_only(xdotool.to_owned(), XDOTOOL.to_owned()),
+                    Extra::writable(folder.clone(), "/tmp".to_owned()),
+                ],
+            );
+            std::fs::remove_dir_all(&folder).unwrap();
+            code
         }
     }
 }
@@ -118,14 +131,15 @@ fn click_to_event(screen: &Screen, desk: &Path) {
         println!("click to event, xdotool: it is not installed on this host");
         return;
     }
-    let display = desk.join("x11/X7");
+    std::fs::create_dir_all("/tmp/.X11-unix").unwrap();
+    std::os::unix::fs::symlink(desk.join("x11/X7"), "/tmp/.X11-unix/X7").unwrap();
     show(
         "click to event, xdotool",
         &mut repeat(20, || {
             let status = Command::new(XDOTOOL)
                 .args(["mousemove", "100", "100", "click", "1"])
                 .env_clear()
-                .env("DISPLAY", &display)
+                .env("DISPLAY", ":7")
                 .env("XAUTHORITY", desk.join("xauthority"))
                 .stderr(Stdio::inherit())
                 .status()

@@ -174,6 +174,15 @@ impl Screen {
     /// # Errors
     /// `desktop.lost`.
     pub fn capture(&self) -> Result<Frame, Failure> {
+        self.capture_over(None)
+    }
+
+    /// The same, in the memory of a frame that is no longer needed: fresh memory
+    /// costs more than the picture.
+    ///
+    /// # Errors
+    /// `desktop.lost`.
+    pub fn capture_over(&self, old: Option<Frame>) -> Result<Frame, Failure> {
         let reply = self
             .connection
             .shm_get_image(
@@ -197,7 +206,8 @@ impl Screen {
                 reply.size
             )));
         }
-        let mut data = vec![0; bytes];
+        let mut data = old.map(Frame::into_data).unwrap_or_default();
+        data.resize(bytes, 0);
         self.memory
             .read_exact_at(&mut data, 0)
             .map_err(|e| lost(format!("a picture cannot be read: {e}")))?;

@@ -52,6 +52,8 @@ pub struct Eyes {
     pub accessibility: Accessibility,
     /// The reader of pixels.
     pub reader: Reader,
+    /// A frame whose memory is free for the next.
+    spare: Option<Frame>,
 }
 
 impl Eyes {
@@ -67,6 +69,7 @@ impl Eyes {
             screen,
             accessibility: Accessibility::connect(desk)?,
             reader,
+            spare: None,
         })
     }
 
@@ -147,7 +150,7 @@ impl Eyes {
     /// # Errors
     /// `desktop.invalid`, `desktop.lost`, `vision.*`.
     pub fn read(&mut self, within: Option<Area>) -> Result<Vec<Line>, Failure> {
-        let frame = self.screen.capture()?;
+        let frame = self.screen.capture_over(self.spare.take())?;
         let region = match within {
             None => frame.whole(),
             Some(area) => self.clip(area).ok_or_else(|| {
@@ -157,7 +160,9 @@ impl Eyes {
                 )
             })?,
         };
-        Ok(self.reader.read(&frame, region)?)
+        let lines = self.reader.read(&frame, region)?;
+        self.spare = Some(frame);
+        Ok(lines)
     }
 
     /// The part of an area that is on the screen.

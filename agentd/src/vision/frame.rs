@@ -100,6 +100,11 @@ impl Frame {
         &self.data
     }
 
+    /// Its memory.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     /// The whole frame.
     pub fn whole(&self) -> Region {
         Region {
