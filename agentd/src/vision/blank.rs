@@ -176,7 +176,7 @@ mod tests {
     fn everything_inked_is_in_exactly_one_part() {
         let inked = |x: usize, y: usize| {
             (x < 700 && (5..20).contains(&y) && x.is_multiple_of(3))
-                || ((300..420).contains(&x) && y > 60 && (x * y).is_multiple_of(7))
+                || ((300..420).contains(&x) && y > 140 && (x * y).is_multiple_of(7))
                 || (x == 699 && y == 399)
                 || (x == 10 && y == 300)
         };

@@ -260,6 +260,14 @@ fn file(path: &Path) -> Result<Vec<u8>, VisionError> {
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut std::io::Read::take(open, LARGEST_MODEL), &mut bytes)
         .map_err(failed)?;
+    // An ONNX file begins with its version (field 1, a number). rten 0.27 does not come
+    // back from some files that do not.
+    if bytes.first() != Some(&0x08) {
+        return Err(VisionError::Model(format!(
+            "{} is not an ONNX file",
+            path.display()
+        )));
+    }
     Ok(bytes)
 }
 
