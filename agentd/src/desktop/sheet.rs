@@ -150,6 +150,12 @@ fn go_once(
     press(eyes, keyboard, "ctrl+a")?;
     keyboard.press_text(eyes.screen.connection(), cell)?;
     wait_for_text(eyes, &fields.name_box.0, cell, patience)?;
+    // The name box says this as well if it lost the keyboard meanwhile and the
+    // letters went into that very cell: then they must not be committed there.
+    if focus(&eyes.accessibility.snapshot()?).as_ref() != Some(&fields.name_box.0) {
+        let message = "the name box lost the keyboard while it was typed into";
+        return Err(Failure::new(&code::SHEET, message));
+    }
     press(eyes, keyboard, "Return")?;
     loop {
         let snapshot = eyes.accessibility.snapshot()?;
