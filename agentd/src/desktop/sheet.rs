@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// since every cell is gone to by name and read back.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long going to a cell may take in all, and one attempt at it.
-const GOING: Duration = Duration::from_secs(15);
-const ATTEMPT: Duration = Duration::from_secs(3);
+const GOING: Duration = Duration::from_secs(30);
+const ATTEMPT: Duration = Duration::from_secs(5);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 /// Longest text of a cell, in characters.
