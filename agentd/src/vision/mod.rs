@@ -4,7 +4,9 @@
 //! region asked for, whatever the pixels are; a model file that is not what it
 //! should be is an error with a code, never a wrong read. *Not* guaranteed: that
 //! a read is right. A line carries its lowest character confidence, spaces are
-//! unreliable, and text upside down or running upwards is not read.
+//! unreliable, characters that the recogniser's list lacks come out as others
+//! (PP-OCRv4's lacks ß, ö, ç, ñ and € among others), and text upside down or
+//! running upwards is not read.
 //!
 //! [`frame`] pixels and regions; [`charset`] the characters of a recogniser;
 //! [`blank`], [`detector`] and [`boxes`] where lines stand; [`strip`] and [`recogniser`]
