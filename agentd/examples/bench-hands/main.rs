@@ -198,7 +198,7 @@ fn repeat(count: usize, mut work: impl FnMut()) -> Vec<Duration> {
 
 fn show(what: &str, times: &mut [Duration]) {
     times.sort();
-    let at = |hundredths: usize| times[(times.len() - 1) * hundredths / 100];
+    let at = |hundredths: usize| times[(times.len() * hundredths).div_ceil(100).saturating_sub(1)];
     println!(
         "{what}: p50 {:.2?}, p99 {:.2?}, of {}",
         at(50),
