@@ -96,7 +96,7 @@ impl Stand {
             .map_err(io_error("cannot make the stand's folders"))?;
         let tpm = Swtpm::start(&layout.tpm(), &layout.tpm_socket())?;
         measured_start(&tpm, &layout)?;
-        if !layout.state().join("tpm").join("root").exists() && !layout.provisioned() {
+        if !layout.provisioned() {
             run(unseal(&layout, &tpm, "provision").args([
                 "--release-key".as_ref(),
                 layout.dev("release.pub").as_os_str(),
