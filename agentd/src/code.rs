@@ -132,7 +132,7 @@ pub const PACK_EXPOSED: Code = Code {
 pub const PACK_MOUNT: Code = Code {
     id: "pack.mount",
     what: "A verified pack could not be mounted.",
-    next: "The kernel needs CONFIG_EROFS_FS with file-backed mounts; run `agentd enter` as root.",
+    next: "Keep the pack on a disk's file system, not a tmpfs; the kernel needs CONFIG_EROFS_FS with file-backed mounts, and `agentd enter` needs root.",
 };
 /// The daemon does not listen.
 pub const AGENTD_NO_DAEMON: Code = Code {

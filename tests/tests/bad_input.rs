@@ -201,7 +201,8 @@ fn refusal(layout: Layout) -> String {
 #[test]
 fn changed_packs_and_another_tpm_are_refused() {
     let mounts = leftover::mounts();
-    let folder = tempfile::tempdir().unwrap();
+    // Beside the packs: /tmp may be a tmpfs, from whose files an erofs cannot be mounted.
+    let folder = tempfile::tempdir_in(shared()).unwrap();
     let own = folder.path().join("s");
     let copy = folder.path().join("shared");
     for part in ["packs", "dev"] {
