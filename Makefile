@@ -2,6 +2,7 @@
 # test        all tests, with the runner's totals
 # test-fresh  `make run ONCE=1` and `make test` in a new Debian 12 root, from a clone of the last commit
 # check       formatting, lints, licences and sources of dependencies, the allowed arrows
+# fuzz        every fuzz target for SECONDS=n each (10), from the committed corpus
 # bench       measure
 # clean       remove what was built; downloads under var/cache stay
 #
@@ -22,7 +23,7 @@ IMAGE := $(VAR)/tools/image
 # A test that builds a sandbox needs root; the build does not.
 RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
 
-.PHONY: help run test test-fresh check bench clean \
+.PHONY: help run test test-fresh check fuzz bench clean \
 	rust packages tools builder packs workspace test-binaries bench-binaries reproducible
 
 help:
@@ -44,6 +45,9 @@ check: rust packages tools
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@$(TOOLS)/cargo-deny --locked check bans licenses sources
 	@cargo test --quiet --locked -p casemate-tests --test arrows
+
+fuzz: rust packages
+	@ci/fuzz $(or $(SECONDS),10)
 
 bench: rust packages builder
 	@$(MAKE) -j2 bench-binaries packs
