@@ -3,7 +3,9 @@
 //! Bounded by the input: no recursion, nothing is allocated for a number that the log only
 //! names, and every byte of the log belongs to an event. Numbers are little-endian.
 
-use super::event::{EV_NO_ACTION, Event};
+use super::event::Event;
+use super::kind::EV_NO_ACTION;
+use super::payload::STARTUP_LOCALITY;
 use crate::code::{self, Code};
 use crate::tpm::{Reader, StructureError};
 
@@ -12,7 +14,6 @@ const MAX_BANKS: u32 = 8;
 /// The highest register of a PC.
 const MAX_PCR: u32 = 23;
 const SPEC_ID: &[u8; 16] = b"Spec ID Event03\0";
-const STARTUP_LOCALITY: &[u8; 16] = b"StartupLocality\0";
 
 /// A log whose form is right. What it says is a claim until it is replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Replaying logs and holding them against a quote.
 
-use super::event::type_name;
+use super::kind::type_name;
 use super::parse::EventLog;
 use crate::code::{self, Code};
 use crate::digest::Digest;
