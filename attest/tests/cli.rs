@@ -337,7 +337,7 @@ fn every_code_is_explained() {
     let folder = Folder::new("explain");
     let all = folder.expect(&["explain"], 0);
     let mut seen = std::collections::BTreeSet::new();
-    for code in CODES {
+    for code in CODES.iter() {
         assert!(seen.insert(code.id), "{} is there twice", code.id);
         assert!(all.contains(code.id));
         assert!(

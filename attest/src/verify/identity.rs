@@ -3,9 +3,10 @@
 use super::Case;
 use crate::code;
 use crate::digest::Digest;
+use crate::messages::phrases;
 use crate::quote::AttestationKey;
 use crate::tpm::public::Public;
-use crate::verdict::{Check, Outcome};
+use crate::verdict::{Check, Subject};
 
 /// Checks identity. Gives the attestation key of the enrolment when it may attest, whatever the
 /// evidence says: quotes are checked with that one and no other.
@@ -18,50 +19,33 @@ pub(super) fn check(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Attestat
 }
 
 fn check_enrolment(case: &Case<'_>) -> Check {
-    const SUBJECT: &str = "enrolment";
+    const SUBJECT: Subject = Subject::Enrolment;
     let (expected, found) = (case.enrolment.id(), &case.body.enrolment);
     if expected != found {
-        let plain = "the evidence names another enrolment";
-        let check = Check::fail(SUBJECT, &code::ENROLMENT_OTHER, plain);
-        return check.sides(expected.to_string(), found.to_string());
+        return Check::fail(SUBJECT, &code::ENROLMENT_OTHER).sides(expected, found);
     }
-    Check::pass(
-        SUBJECT,
-        "the evidence is of the appliance that the owner enrolled",
-    )
+    Check::pass(SUBJECT, phrases::enrolment_holds())
 }
 
 fn check_endorsement(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Public> {
-    const SUBJECT: &str = "endorsement key";
+    const SUBJECT: Subject = Subject::EndorsementKey;
     let before = checks.len();
-    let enrolled = case.enrolment.request();
-    if case.body.ek_public != enrolled.ek_public {
-        let check = Check::fail(
-            SUBJECT,
-            &code::EK_OTHER,
-            "another endorsement key than enrolled",
-        );
-        checks.push(sides_of(check, &enrolled.ek_public, &case.body.ek_public));
+    let (enrolled, stated) = (case.enrolment.request(), case.body);
+    if stated.ek_public != enrolled.ek_public {
+        let check = Check::fail(SUBJECT, &code::EK_OTHER);
+        checks.push(sides_of(check, &enrolled.ek_public, &stated.ek_public));
     }
-    if case.body.ek_certificate != enrolled.ek_certificate {
-        let plain = "another endorsement certificate than enrolled";
-        let check = Check::fail(SUBJECT, &code::EK_CERTIFICATE, plain);
-        checks.push(sides_of(
-            check,
-            &enrolled.ek_certificate,
-            &case.body.ek_certificate,
-        ));
+    if stated.ek_certificate != enrolled.ek_certificate {
+        let check = Check::fail(SUBJECT, &code::EK_CERTIFICATE);
+        let (expected, found) = (&enrolled.ek_certificate, &stated.ek_certificate);
+        checks.push(sides_of(check, expected, found));
     }
     let public = Public::from_sized(&enrolled.ek_public);
     if let Err(error) = &public {
-        let plain = format!("the endorsement key cannot be read {error}");
-        checks.push(Check::fail(SUBJECT, &code::EK_MALFORMED, plain));
+        checks.push(Check::fail(SUBJECT, &code::EK_MALFORMED).detail(error));
     }
     if checks.len() == before {
-        checks.push(Check::pass(
-            SUBJECT,
-            "the enrolled endorsement key and certificate",
-        ));
+        checks.push(Check::pass(SUBJECT, phrases::endorsement_holds()));
     }
     public.ok()
 }
@@ -71,36 +55,26 @@ fn check_attestation(
     endorsement: Option<&Public>,
     checks: &mut Vec<Check>,
 ) -> Option<AttestationKey> {
-    const SUBJECT: &str = "attestation key";
+    const SUBJECT: Subject = Subject::AttestationKey;
     let before = checks.len();
     let enrolled = &case.enrolment.request().ak_public;
     if case.body.ak_public != *enrolled {
-        let check = Check::fail(
-            SUBJECT,
-            &code::AK_OTHER,
-            "another attestation key than enrolled",
-        );
+        let check = Check::fail(SUBJECT, &code::AK_OTHER);
         checks.push(sides_of(check, enrolled, &case.body.ak_public));
     }
     let key = match endorsement.map(|ek| AttestationKey::check(enrolled, ek)) {
         Some(Ok(key)) => Some(key),
         Some(Err(error)) => {
-            checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+            checks.push(Check::fail(SUBJECT, error.code()).detail(error));
             None
         }
         None => {
-            let plain = "the endorsement key above it cannot be read";
-            let check = Check::other(SUBJECT, Outcome::Unjudged, &code::VERDICT_UNJUDGED, plain);
-            checks.push(check);
+            checks.push(Check::unjudged(SUBJECT, phrases::unjudged_endorsement()));
             None
         }
     };
     if let (Some(key), true) = (&key, checks.len() == before) {
-        let plain = format!(
-            "the enrolled {} key, bound to its TPM and restricted",
-            key.kind()
-        );
-        checks.push(Check::pass(SUBJECT, plain));
+        checks.push(Check::pass(SUBJECT, phrases::attestation_holds(key.kind())));
     }
     key
 }
@@ -108,31 +82,26 @@ fn check_attestation(
 /// Whether the TPM opened the challenge's credential: only the one that holds the EK and, beside
 /// it, the key with the enrolled AK's Name can.
 fn check_activation(case: &Case<'_>) -> Check {
-    const SUBJECT: &str = "activation";
-    let unproven =
-        |plain: &str| Check::other(SUBJECT, Outcome::Weak, &code::ACTIVATION_UNPROVEN, plain);
+    const SUBJECT: Subject = Subject::Activation;
+    let unproven = |why| Check::weak(SUBJECT, &code::ACTIVATION_UNPROVEN).saying(why);
     let Some(asked) = &case.asked else {
-        return unproven("no challenge was given, so nothing was activated");
+        return unproven(phrases::activation_unasked());
     };
     if asked.challenge.credential.is_empty() {
-        return unproven("the challenge carries no credential");
+        return unproven(phrases::activation_bare());
     }
-    if asked.challenge.enrolment != *case.enrolment.id() {
-        let plain = "the challenge's credential is for another enrolment";
-        let check = Check::fail(SUBJECT, &code::ACTIVATION_ENROLMENT, plain);
-        let found = asked.challenge.enrolment.to_string();
-        return check.sides(case.enrolment.id().to_string(), found);
+    let (expected, found) = (case.enrolment.id(), &asked.challenge.enrolment);
+    if expected != found {
+        return Check::fail(SUBJECT, &code::ACTIVATION_ENROLMENT).sides(expected, found);
     }
     let Some(secret) = asked.secret else {
-        return unproven("the challenge's secret was not given");
+        return unproven(phrases::activation_kept());
     };
     if case.body.activation != secret {
         // The secret itself is not for a report.
-        let plain = "the credential was not opened: attestation and endorsement key are not \
-                     proven to be of one TPM";
-        return Check::fail(SUBJECT, &code::ACTIVATION_WRONG, plain);
+        return Check::fail(SUBJECT, &code::ACTIVATION_WRONG);
     }
-    Check::pass(SUBJECT, "attestation and endorsement key are of one TPM")
+    Check::pass(SUBJECT, phrases::activation_holds())
 }
 
 fn sides_of(check: Check, expected: &[u8], found: &[u8]) -> Check {

@@ -3,19 +3,19 @@
 use ed25519_dalek::VerifyingKey;
 
 use super::Case;
-use super::measured::unjudged;
 use crate::artifacts::Manifest;
 use crate::checkpoint::{Checkpoint, Origin, cosigned_digest};
 use crate::code::{self, Code};
 use crate::evidence::log_key_qualifying;
 use crate::export::VerifiedExport;
 use crate::merkle;
+use crate::messages::phrases;
 use crate::quote::AttestationKey;
 use crate::tpm::attest::{AttestError, CertifyInfo};
 use crate::tpm::public::Public;
 use crate::tpm::signature::{RawSignature, SignatureError};
 use crate::tpm::{Hash, StructureError};
-use crate::verdict::Check;
+use crate::verdict::{Check, Subject};
 
 /// What the verdict says of the ledger.
 #[derive(Default)]
@@ -63,9 +63,10 @@ pub(super) fn check(
 ) -> Head {
     let log_key = check_log_key(case, key, checks);
     let Ok(audit_key) = VerifyingKey::from_bytes(&case.body.audit.key) else {
-        let plain = "the audit log's key is no Ed25519 key";
-        checks.push(Check::fail("audit head", &code::AUDIT_HEAD_KEY, plain));
-        checks.push(unjudged("artifacts", "there is no key to check them with"));
+        let check = Check::fail(Subject::AuditHead, &code::AUDIT_HEAD_KEY);
+        checks.push(check.detail("not an Ed25519 key"));
+        let why = phrases::unjudged_no_audit_key();
+        checks.push(Check::unjudged(Subject::Artifacts, why));
         return Head::default();
     };
     let checkpoint = check_head(case, &audit_key, log_key.as_ref(), checks);
@@ -84,24 +85,18 @@ fn check_log_key(
     key: Option<&AttestationKey>,
     checks: &mut Vec<Check>,
 ) -> Option<Public> {
-    const SUBJECT: &str = "log key";
+    const SUBJECT: Subject = Subject::LogKey;
     let Some(key) = key else {
-        checks.push(unjudged(
-            SUBJECT,
-            "there is no attestation key to check it with",
-        ));
+        checks.push(Check::unjudged(SUBJECT, phrases::unjudged_no_key()));
         return None;
     };
     match certified(case, key) {
         Ok(public) => {
-            checks.push(Check::pass(
-                SUBJECT,
-                "certified by the attestation key, bound to the TPM",
-            ));
+            checks.push(Check::pass(SUBJECT, phrases::log_key_holds()));
             Some(public)
         }
         Err(error) => {
-            checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+            checks.push(Check::fail(SUBJECT, error.code()).detail(error));
             None
         }
     }
@@ -136,24 +131,23 @@ fn check_head(
     log_key: Option<&Public>,
     checks: &mut Vec<Check>,
 ) -> Option<Checkpoint> {
-    const SUBJECT: &str = "audit head";
+    const SUBJECT: Subject = Subject::AuditHead;
     let before = checks.len();
     let (audit, enrolled) = (&case.body.audit, case.enrolment.request());
     if audit.key != enrolled.audit_key {
-        let plain = "the audit log's key is another one than enrolled";
-        let check = Check::fail(SUBJECT, &code::AUDIT_HEAD_KEY, plain);
+        let check = Check::fail(SUBJECT, &code::AUDIT_HEAD_KEY);
         checks.push(check.sides(hex::encode(enrolled.audit_key), hex::encode(audit.key)));
     }
     let origin = Origin::new(&enrolled.audit_origin);
     let checkpoint = match Checkpoint::verify(&audit.note, audit_key, origin.as_ref()) {
         Ok(checkpoint) => checkpoint,
         Err(error) => {
-            checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+            checks.push(Check::fail(SUBJECT, error.code()).detail(error));
             return None;
         }
     };
     let Some(log_key) = log_key else {
-        checks.push(unjudged(SUBJECT, "the log key that cosigns does not hold"));
+        checks.push(Check::unjudged(SUBJECT, phrases::unjudged_cosigner()));
         return None;
     };
     let digest = cosigned_digest(&checkpoint, audit.cosigned_ms);
@@ -164,15 +158,11 @@ fn check_head(
             _ => Err(SignatureError::Wrong),
         });
     if let Err(error) = cosigned {
-        let plain = format!("the TPM's cosignature: {error}");
-        checks.push(Check::fail(SUBJECT, &code::AUDIT_COSIGNATURE, plain));
+        checks.push(Check::fail(SUBJECT, &code::AUDIT_COSIGNATURE).detail(error));
     }
     if checks.len() == before {
-        let plain = format!(
-            "{} entries, signed by the log and by the TPM",
-            checkpoint.size
-        );
-        checks.push(Check::pass(SUBJECT, plain));
+        let said = phrases::audit_head_holds(checkpoint.size);
+        checks.push(Check::pass(SUBJECT, said));
     }
     Some(checkpoint)
 }
@@ -182,59 +172,53 @@ fn check_artifacts(
     audit_key: &VerifyingKey,
     checks: &mut Vec<Check>,
 ) -> Vec<(String, usize)> {
-    const SUBJECT: &str = "artifacts";
+    const SUBJECT: Subject = Subject::Artifacts;
     let before = checks.len();
     let mut jobs: Vec<(String, usize)> = Vec::new();
     for manifest in &case.body.artifacts {
         let manifest = match Manifest::verify(manifest, audit_key) {
             Ok(manifest) => manifest,
             Err(error) => {
-                checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+                checks.push(Check::fail(SUBJECT, error.code()).detail(error));
                 continue;
             }
         };
         let job = hex::encode(manifest.job());
         if jobs.iter().any(|(other, _)| *other == job) {
-            let plain = format!("there are two manifests of job {job}");
-            checks.push(Check::fail(SUBJECT, &code::ARTIFACTS_TWICE, plain));
+            let check = Check::fail(SUBJECT, &code::ARTIFACTS_TWICE);
+            checks.push(check.detail(format!("job {job}")));
         }
         jobs.push((job, manifest.items().len()));
     }
     if checks.len() == before {
-        let plain = match jobs.len() {
-            0 => "the evidence carries no artifact manifest".to_owned(),
-            1 => "1 manifest, signed by the log's key".to_owned(),
-            count => format!("{count} manifests, signed by the log's key"),
+        let said = match jobs.len() {
+            0 => phrases::artifacts_none(),
+            1 => phrases::artifacts_one(),
+            count => phrases::artifacts_many(count),
         };
-        checks.push(Check::pass(SUBJECT, plain));
+        checks.push(Check::pass(SUBJECT, said));
     }
     jobs
 }
 
 /// The export must be of this log, and its first entries those that the evidence vouches for.
 fn check_export(export: &[u8], audit_key: &VerifyingKey, head: &Checkpoint) -> Check {
-    const SUBJECT: &str = "audit export";
+    const SUBJECT: Subject = Subject::AuditExport;
     let export = match VerifiedExport::read(export, Some(audit_key)) {
         Ok(export) => export,
-        Err(error) => return Check::fail(SUBJECT, error.code(), error.to_string()),
+        Err(error) => return Check::fail(SUBJECT, error.code()).detail(error),
     };
     let size = usize::try_from(head.size).unwrap_or(usize::MAX);
     let same_origin = export.checkpoint.origin == head.origin;
     let Some(covered) = export.hashes.get(..size).filter(|_| same_origin) else {
-        let plain = "the export is of another log, or has fewer entries than the evidence";
-        let check = Check::fail(SUBJECT, &code::AUDIT_SHORT, plain);
+        let check = Check::fail(SUBJECT, &code::AUDIT_SHORT);
         let show = |head: &Checkpoint| format!("{}, {} entries", head.origin, head.size);
         return check.sides(show(head), show(&export.checkpoint));
     };
     let found = merkle::root(covered);
     if found != head.root {
-        let plain = "the export's entries are not those that the evidence vouches for";
-        let check = Check::fail(SUBJECT, &code::AUDIT_FORK, plain);
-        return check.sides(head.root.to_string(), found.to_string());
+        return Check::fail(SUBJECT, &code::AUDIT_FORK).sides(head.root, found);
     }
     let later = export.hashes.len().saturating_sub(size);
-    Check::pass(
-        SUBJECT,
-        format!("its first {size} entries are those; {later} came later"),
-    )
+    Check::pass(SUBJECT, phrases::export_holds(size, later))
 }

@@ -4,32 +4,30 @@ use super::Case;
 use crate::appraisal;
 use crate::code;
 use crate::eventlog::{EventLog, LogError, ReplayedLog, has_policy_bank};
+use crate::messages::phrases;
 use crate::quote::{AttestationKey, VerifiedQuote};
 use crate::release::Release;
-use crate::verdict::{Check, Outcome};
+use crate::verdict::{Check, Subject};
 
 /// The release that the evidence names, when the release key signed it.
 pub(super) fn check_release(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Release> {
-    const SUBJECT: &str = "release";
+    const SUBJECT: Subject = Subject::Release;
     let release = match Release::verify(&case.body.release, case.inputs.release_key) {
         Ok(release) => release,
         Err(error) => {
-            checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+            checks.push(Check::fail(SUBJECT, error.code()).detail(error));
             return None;
         }
     };
-    let now = case.inputs.now_ms;
-    checks.push(if now > release.not_after_ms {
-        let plain = "trust in this release has ended";
-        let check = Check::fail(SUBJECT, &code::RELEASE_EXPIRED, plain);
-        check.sides(
-            format!("until {} ms", release.not_after_ms),
-            format!("now {now} ms"),
-        )
+    let (now, until) = (case.inputs.now_ms, release.not_after_ms);
+    checks.push(if now > until {
+        let check = Check::fail(SUBJECT, &code::RELEASE_EXPIRED);
+        check.sides(format!("until {until} ms"), format!("now {now} ms"))
     } else {
+        let (product, version) = (&release.product, &release.version);
         Check::pass(
             SUBJECT,
-            format!("{}, signed by the release key", super::describe(&release)),
+            phrases::release_holds(product, version, release.number),
         )
     });
     Some(release)
@@ -41,28 +39,23 @@ pub(super) fn check_quote(
     key: Option<&AttestationKey>,
     checks: &mut Vec<Check>,
 ) -> Option<VerifiedQuote> {
-    const SUBJECT: &str = "quote";
+    const SUBJECT: Subject = Subject::Quote;
     let Some(key) = key else {
-        checks.push(unjudged(
-            SUBJECT,
-            "there is no attestation key to check it with",
-        ));
+        checks.push(Check::unjudged(SUBJECT, phrases::unjudged_no_key()));
         return None;
     };
     let [raw] = case.evidence.quotes() else {
-        let plain = "this version asks for exactly one quote";
-        let check = Check::fail(SUBJECT, &code::QUOTE_COUNT, plain);
-        checks.push(check.sides("1", case.evidence.quotes().len().to_string()));
+        let check = Check::fail(SUBJECT, &code::QUOTE_COUNT);
+        checks.push(check.sides(1, case.evidence.quotes().len()));
         return None;
     };
     match VerifiedQuote::check(raw, key, &case.body.qualifying()) {
         Ok(quote) => {
-            let plain = "the TPM vouches for every member and for the policy's registers";
-            checks.push(Check::pass(SUBJECT, plain));
+            checks.push(Check::pass(SUBJECT, phrases::quote_holds()));
             Some(quote)
         }
         Err(error) => {
-            checks.push(Check::fail(SUBJECT, error.code(), error.to_string()));
+            checks.push(Check::fail(SUBJECT, error.code()).detail(error));
             None
         }
     }
@@ -75,27 +68,21 @@ pub(super) fn check_logs(
     quote: Option<&VerifiedQuote>,
     checks: &mut Vec<Check>,
 ) {
-    const SUBJECT: &str = "registers";
+    const SUBJECT: Subject = Subject::Registers;
     let replayed = replay(case, quote, checks);
     let (Some(release), Some(quote), Some(replayed)) = (release, quote, replayed) else {
-        checks.push(unjudged(
-            SUBJECT,
-            "release, quote or event logs do not hold",
-        ));
+        checks.push(Check::unjudged(SUBJECT, phrases::unjudged_measured()));
         return;
     };
     let enrolled = case.enrolment.request();
     let deviations = appraisal::deviations(release, enrolled, quote, &replayed);
     if deviations.is_empty() {
         let count = quote.values().len();
-        checks.push(Check::pass(
-            SUBJECT,
-            format!("all {count} are as the release has them"),
-        ));
+        checks.push(Check::pass(SUBJECT, phrases::registers_hold(count)));
     }
     for deviation in deviations {
         let (expected, found) = deviation.sides();
-        let check = Check::fail(SUBJECT, deviation.code(), deviation.to_string());
+        let check = Check::fail(SUBJECT, deviation.code()).detail(&deviation);
         checks.push(check.sides(expected, found));
     }
 }
@@ -105,39 +92,38 @@ fn replay(
     quote: Option<&VerifiedQuote>,
     checks: &mut Vec<Check>,
 ) -> Option<ReplayedLog> {
-    const SUBJECT: &str = "event logs";
+    const SUBJECT: Subject = Subject::EventLogs;
     let before = checks.len();
     let mut read = |name: &str, bytes| match parse(bytes) {
         Ok(log) => Some(log),
         Err(error) => {
-            let plain = format!("the {name} log: {error}");
-            checks.push(Check::fail(SUBJECT, error.code(), plain));
+            let check = Check::fail(SUBJECT, error.code());
+            checks.push(check.detail(format!("the {name} log: {error}")));
             None
         }
     };
     let firmware = read("firmware", &case.body.firmware_log);
     let runtime = read("runtime", &case.body.runtime_log);
     if let Some(Some(_)) = runtime.as_ref().map(EventLog::startup_locality) {
-        let plain = "the runtime log claims a startup locality";
-        checks.push(Check::fail(SUBJECT, &code::LOG_LOCALITY, plain));
+        let check = Check::fail(SUBJECT, &code::LOG_LOCALITY);
+        checks.push(check.detail("the runtime log claims one"));
     }
     let (Some(firmware), Some(runtime), true) = (firmware, runtime, checks.len() == before) else {
         return None;
     };
     let Some(quote) = quote else {
-        checks.push(unjudged(SUBJECT, "there is no quote to hold them against"));
+        checks.push(Check::unjudged(SUBJECT, phrases::unjudged_no_quote()));
         return None;
     };
     match ReplayedLog::check(&firmware, &runtime, quote) {
         Ok(replayed) => {
-            let plain = format!("{} events lead to the quoted registers", replayed.len());
-            checks.push(Check::pass(SUBJECT, plain));
+            checks.push(Check::pass(SUBJECT, phrases::logs_lead(replayed.len())));
             Some(replayed)
         }
         Err(errors) => {
             for error in errors {
                 let (expected, found) = error.sides();
-                let check = Check::fail(SUBJECT, error.code(), error.to_string());
+                let check = Check::fail(SUBJECT, error.code()).detail(&error);
                 checks.push(check.sides(expected, found));
             }
             None
@@ -156,30 +142,24 @@ fn parse(bytes: &[u8]) -> Result<EventLog<'_>, LogError> {
 
 /// The clocks that the evidence states against the one that the TPM signed.
 pub(super) fn check_clock(case: &Case<'_>, quote: Option<&VerifiedQuote>) -> Check {
-    const SUBJECT: &str = "clock";
+    const SUBJECT: Subject = Subject::Clock;
     let Some(quote) = quote else {
-        return unjudged(SUBJECT, "there is no quote");
+        return Check::unjudged(SUBJECT, phrases::unjudged_no_quote());
     };
     let (stated, signed) = (case.body.clock.tpm, quote.clock());
     let same_lineage = (stated.resets, stated.restarts) == (signed.resets, signed.restarts);
     if !same_lineage || stated.ms > signed.ms {
-        let plain = "the TPM's clock stated is not the one that the TPM signed";
         let show = |clock: crate::leaf::TpmClock| {
             format!(
                 "{} ms, {} resets, {} restarts",
                 clock.ms, clock.resets, clock.restarts
             )
         };
-        let check = Check::fail(SUBJECT, &code::CLOCK_OTHER, plain);
+        let check = Check::fail(SUBJECT, &code::CLOCK_OTHER);
         return check.sides(show(signed), show(stated));
     }
     if !quote.clock_is_safe() {
-        let plain = "the TPM was not shut down in order: its clock may have gone back a little";
-        return Check::other(SUBJECT, Outcome::Note, &code::CLOCK_UNSAFE, plain);
+        return Check::note(SUBJECT, &code::CLOCK_UNSAFE);
     }
-    Check::pass(SUBJECT, "the clock stated is the one that the TPM signed")
-}
-
-pub(super) fn unjudged(subject: &'static str, plain: &str) -> Check {
-    Check::other(subject, Outcome::Unjudged, &code::VERDICT_UNJUDGED, plain)
+    Check::pass(SUBJECT, phrases::clock_holds())
 }

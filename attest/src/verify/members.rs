@@ -3,17 +3,17 @@
 use super::Case;
 use crate::code;
 use crate::digest::Digest;
-use crate::evidence::MEMBERS;
+use crate::messages::phrases;
 use crate::tpm::attest::QuoteInfo;
-use crate::verdict::{Check, Outcome};
+use crate::verdict::{Check, Subject};
 
-const SUBJECT: &str = "members";
+const SUBJECT: Subject = Subject::Members;
 
 /// Names altered members. The security of the members is the quote's; this is the diagnosis.
 pub(super) fn check(case: &Case<'_>) -> Vec<Check> {
     let computed = case.body.member_digests();
     if computed == case.body.digests {
-        return vec![Check::pass(SUBJECT, "no member differs from its digest")];
+        return vec![Check::pass(SUBJECT, phrases::members_hold())];
     }
     // When the members are those that were quoted, it is the list of digests that was altered.
     let quoted = case.evidence.quotes().first();
@@ -21,63 +21,44 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Check> {
     let original = case.body.clone().sealed().qualifying();
     let members_stand = quoted.is_some_and(|info| info.header.qualifying == original.as_bytes());
     if members_stand || case.body.digests.len() != computed.len() {
-        let plain = "the members' digests were altered, the members were not";
-        return vec![Check::fail(SUBJECT, &code::MEMBER_DIGESTS, plain)];
+        return vec![Check::fail(SUBJECT, &code::MEMBER_DIGESTS)];
     }
-    let members = MEMBERS.iter().zip(code::MEMBER_CODES);
     let digests = computed.iter().zip(&case.body.digests);
-    let altered = members
+    let altered = code::MEMBER_CODES
+        .into_iter()
         .zip(digests)
         .filter(|(_, (found, listed))| found != listed);
-    let fail = |((name, code), (found, listed)): ((&&str, _), (&Digest, &Digest))| {
-        Check::fail(SUBJECT, code, format!("member {name} was altered"))
-            .sides(listed.to_string(), found.to_string())
-    };
+    let fail = |(code, (found, listed))| Check::fail(SUBJECT, code).sides(listed, found);
     altered.map(fail).collect()
 }
 
 /// Whether the evidence answers the challenge that was sent in, in time.
 pub(super) fn check_challenge(case: &Case<'_>) -> Vec<Check> {
-    const SUBJECT: &str = "challenge";
+    const SUBJECT: Subject = Subject::Challenge;
     let Some(asked) = &case.asked else {
-        let plain = "no challenge was given, so the evidence may be an old one";
-        return vec![Check::other(
-            SUBJECT,
-            Outcome::Weak,
-            &code::CHALLENGE_ABSENT,
-            plain,
-        )];
+        return vec![Check::weak(SUBJECT, &code::CHALLENGE_ABSENT)];
     };
     let mut checks = Vec::new();
     if case.body.challenge != asked.bytes {
-        let expected = Digest::of(&asked.bytes);
         let found = match case.body.challenge.len() {
             0 => "no challenge".to_owned(),
             _ => Digest::of(&case.body.challenge).to_string(),
         };
-        let plain = "the evidence answers another challenge";
-        let check = Check::fail(SUBJECT, &code::CHALLENGE_OTHER, plain);
-        checks.push(check.sides(expected.to_string(), found));
+        let check = Check::fail(SUBJECT, &code::CHALLENGE_OTHER);
+        checks.push(check.sides(Digest::of(&asked.bytes), found));
     }
     let (challenge, now) = (&asked.challenge, case.inputs.now_ms);
-    let times = format!("{} to {} ms", challenge.created_ms, challenge.expires_ms);
+    let out_of_time = |code| {
+        let times = format!("{} to {} ms", challenge.created_ms, challenge.expires_ms);
+        Check::fail(SUBJECT, code).sides(times, format!("now {now} ms"))
+    };
     if now > challenge.expires_ms {
-        let check = Check::fail(
-            SUBJECT,
-            &code::CHALLENGE_EXPIRED,
-            "the challenge has expired",
-        );
-        checks.push(check.sides(times, format!("now {now} ms")));
+        checks.push(out_of_time(&code::CHALLENGE_EXPIRED));
     } else if now < challenge.created_ms {
-        let plain = "the challenge was made later than now: the verifier's clock went back";
-        let check = Check::fail(SUBJECT, &code::CHALLENGE_FUTURE, plain);
-        checks.push(check.sides(times, format!("now {now} ms")));
+        checks.push(out_of_time(&code::CHALLENGE_FUTURE));
     }
     if checks.is_empty() {
-        checks.push(Check::pass(
-            SUBJECT,
-            "the evidence answers this challenge, in time",
-        ));
+        checks.push(Check::pass(SUBJECT, phrases::challenge_answered()));
     }
     checks
 }

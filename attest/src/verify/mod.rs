@@ -16,7 +16,7 @@ use crate::codec::CodecError;
 use crate::enrolment::{Enrolment, EnrolmentError, Root};
 use crate::evidence::{Body, Evidence};
 use crate::release::Release;
-use crate::verdict::{Check, Outcome, Subject, Verdict};
+use crate::verdict::{Check, Facts, ReleaseName, Subject, Verdict};
 
 /// Everything that a judgement rests on. Files are given as their bytes.
 #[derive(Debug, Clone, Copy)]
@@ -119,18 +119,20 @@ pub fn verify(inputs: &Inputs<'_>) -> Result<Verdict, VerifyError> {
     let head = ledger::check(&case, key.as_ref(), &mut checks);
     checks.push(measured::check_clock(&case, quote.as_ref()));
     let root = check_root(&case, release.as_ref(), &mut checks);
-    let subject = Subject {
+    let facts = Facts {
         evidence: evidence.id().to_string(),
         enrolment: enrolment.id().to_string(),
         label: enrolment.label().to_owned(),
-        release: release
-            .map(|release| describe(&release))
-            .unwrap_or_default(),
+        release: release.map(|release| ReleaseName {
+            product: release.product,
+            version: release.version,
+            number: release.number,
+        }),
         audit: head.audit,
         jobs: head.jobs,
         clock: quote.map(|quote| quote.clock()),
     };
-    Ok(Verdict::conclude(checks, root, subject))
+    Ok(Verdict::conclude(checks, root, facts))
 }
 
 fn read_challenge(inputs: &Inputs<'_>) -> Result<Option<Asked>, VerifyError> {
@@ -159,7 +161,6 @@ fn read_challenge(inputs: &Inputs<'_>) -> Result<Option<Asked>, VerifyError> {
 
 /// The root behind it all. A development root passes only when it was asked for.
 fn check_root(case: &Case<'_>, release: Option<&Release>, checks: &mut Vec<Check>) -> Root {
-    const SUBJECT: &str = "root";
     let released = release.is_some_and(|release| release.development);
     let enrolled = case.enrolment.root() == Root::Development;
     let root = if released {
@@ -171,25 +172,14 @@ fn check_root(case: &Case<'_>, release: Option<&Release>, checks: &mut Vec<Check
         (true, _) => &code::RELEASE_DEVELOPMENT,
         (false, true) => &code::ENROLMENT_DEVELOPMENT,
         (false, false) => {
-            checks.push(Check::pass(SUBJECT, root.words()));
+            checks.push(Check::pass(Subject::Root, root.sentence()));
             return root;
         }
     };
-    let outcome = if case.inputs.accept_development {
-        Outcome::Note
+    checks.push(if case.inputs.accept_development {
+        Check::note(Subject::Root, code)
     } else {
-        Outcome::Fail
-    };
-    checks.push(Check::other(SUBJECT, outcome, code, code.what));
+        Check::fail(Subject::Root, code)
+    });
     root
-}
-
-fn describe(release: &Release) -> String {
-    let Release {
-        product,
-        version,
-        number,
-        ..
-    } = release;
-    format!("{product} {version} (number {number})")
 }

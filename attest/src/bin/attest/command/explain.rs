@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use casemate_attest::code;
+use casemate_attest::messages::{self, Language, phrases};
 use clap::Args;
 
 use crate::failure::{Exit, Failure};
@@ -12,26 +13,27 @@ use crate::file;
 pub(crate) struct Explain {
     /// The code, such as quote.signature; without one, all codes are listed
     code: Option<String>,
+    /// The language: en or fr
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    lang: Language,
 }
 
 impl Explain {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let lang = self.lang;
         let text = match &self.code {
             None => code::CODES
                 .iter()
-                .map(|code| format!("{}\n  {}\n", code.id, code.what))
+                .map(|code| format!("{}\n  {}\n", code.id, messages::what(code, lang)))
                 .collect(),
             Some(id) => {
                 let code = code::find(id).ok_or_else(|| {
-                    let why = format!("{id} is no code of this program");
-                    Failure::new(
-                        Exit::Malformed,
-                        &code::CODE_UNKNOWN,
-                        "cannot explain it",
-                        why,
-                    )
+                    let (what, why) = ("cannot explain it", format!("{id} is no code here"));
+                    Failure::new(Exit::Malformed, &code::CODE_UNKNOWN, what, why)
                 })?;
-                format!("{}\n\n{}\nNext: {}\n", code.id, code.what, code.next)
+                let what = messages::what(code, lang);
+                let next = phrases::explain_next(&messages::next(code, lang));
+                format!("{}\n\n{what}\n{}\n", code.id, next.text(lang))
             }
         };
         file::say(&text)?;

@@ -7,6 +7,7 @@ use casemate_attest::challenge::MAX_CHALLENGE;
 use casemate_attest::enrolment::MAX_ENROLMENT;
 use casemate_attest::evidence::MAX_EVIDENCE;
 use casemate_attest::export::MAX_EXPORT;
+use casemate_attest::messages::Language;
 use casemate_attest::verdict::Decision;
 use casemate_attest::verify::{Inputs, verify};
 use clap::Args;
@@ -44,6 +45,9 @@ pub(crate) struct Verify {
     /// Write the verdict as JSON
     #[arg(long)]
     json: bool,
+    /// The language: en or fr
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    lang: Language,
 }
 
 impl Verify {
@@ -85,9 +89,9 @@ impl Verify {
             Failure::new(exit, error.code(), what, error)
         })?;
         let text = if self.json {
-            format!("{:#}\n", verdict.json())
+            format!("{:#}\n", verdict.json_in(self.lang))
         } else {
-            verdict.text()
+            verdict.text_in(self.lang)
         };
         file::say(&text)?;
         Ok(match verdict.decision() {

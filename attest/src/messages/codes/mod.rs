@@ -1,0 +1,46 @@
+//! The sentences of every code, by area. A new code is one entry here and is `code::NAME` at once.
+
+/// One area's codes: for each a constant, and both languages.
+macro_rules! codes {
+    ($($name:ident = $id:literal,
+        en $what:literal, $next:literal,
+        fr $quoi:literal, $suite:literal;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $what)]
+            pub const $name: $crate::code::Code =
+                $crate::code::Code { id: $id, what: $what, next: $next };
+        )*
+        pub(super) const ALL: &[(&$crate::code::Code, $crate::messages::French)] = &[
+            $((&$name, $crate::messages::French { what: $quoi, next: $suite })),*
+        ];
+    };
+}
+
+pub mod file;
+pub mod identity;
+pub mod ledger;
+pub mod log;
+pub mod member;
+pub mod quote;
+pub mod register;
+pub mod release;
+pub mod verdict;
+
+use super::French;
+use crate::code::Code;
+
+/// Every code of this crate with its French words, area by area.
+pub(crate) fn all() -> impl Iterator<Item = &'static (&'static Code, French)> {
+    let areas = [
+        file::ALL,
+        ledger::ALL,
+        identity::ALL,
+        release::ALL,
+        quote::ALL,
+        log::ALL,
+        register::ALL,
+        verdict::ALL,
+        member::ALL,
+    ];
+    areas.into_iter().flatten()
+}
