@@ -5,14 +5,16 @@
 
 use std::sync::LazyLock;
 
+pub use crate::messages::codes::certificate::*;
+pub use crate::messages::codes::audit::*;
 pub use crate::messages::codes::file::*;
 pub use crate::messages::codes::identity::*;
-pub use crate::messages::codes::ledger::*;
 pub use crate::messages::codes::log::*;
 pub use crate::messages::codes::member::*;
 pub use crate::messages::codes::quote::*;
 pub use crate::messages::codes::register::*;
 pub use crate::messages::codes::release::*;
+pub use crate::messages::codes::single::*;
 pub use crate::messages::codes::verdict::*;
 
 /// A stable code.

@@ -3,8 +3,8 @@
 //! A check that fails does not end the judgement: what can still be said is said, what rests on
 //! the failed check is marked unjudged, and the verdict fails.
 
+mod audit;
 mod identity;
-mod ledger;
 mod measured;
 mod members;
 
@@ -116,7 +116,7 @@ pub fn verify(inputs: &Inputs<'_>) -> Result<Verdict, VerifyError> {
     let release = measured::check_release(&case, &mut checks);
     let quote = measured::check_quote(&case, key.as_ref(), &mut checks);
     measured::check_logs(&case, release.as_ref(), quote.as_ref(), &mut checks);
-    let head = ledger::check(&case, key.as_ref(), &mut checks);
+    let head = audit::check(&case, key.as_ref(), &mut checks);
     checks.push(measured::check_clock(&case, quote.as_ref()));
     let root = check_root(&case, release.as_ref(), &mut checks);
     let facts = Facts {

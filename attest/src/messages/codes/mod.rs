@@ -16,14 +16,16 @@ macro_rules! codes {
     };
 }
 
+pub mod certificate;
+pub mod audit;
 pub mod file;
 pub mod identity;
-pub mod ledger;
 pub mod log;
 pub mod member;
 pub mod quote;
 pub mod register;
 pub mod release;
+pub mod single;
 pub mod verdict;
 
 use super::French;
@@ -32,11 +34,13 @@ use crate::code::Code;
 /// Every code of this crate with its French words, area by area.
 pub(crate) fn all() -> impl Iterator<Item = &'static (&'static Code, French)> {
     let areas = [
+        audit::ALL,
         file::ALL,
-        ledger::ALL,
         identity::ALL,
+        certificate::ALL,
         release::ALL,
         quote::ALL,
+        single::ALL,
         log::ALL,
         register::ALL,
         verdict::ALL,

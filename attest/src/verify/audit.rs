@@ -17,7 +17,7 @@ use crate::tpm::signature::{RawSignature, SignatureError};
 use crate::tpm::{Hash, StructureError};
 use crate::verdict::{Check, Subject};
 
-/// What the verdict says of the ledger.
+/// What the verdict says of the audit log and of jobs.
 #[derive(Default)]
 pub(super) struct Head {
     pub(super) audit: Option<Checkpoint>,
