@@ -1,11 +1,16 @@
 //! The release manifest: what a release, booted rightly, leaves in the PCRs.
 //!
-//! Deterministic CBOR under `COSE_Sign1` (RFC 9052) with ES256. A reference names every event
-//! that must be in a register, in order; the register's value follows from them. Values that the
-//! platform owns are compared with those of enrolment instead.
+//! A signed `CoRIM` (draft-ietf-rats-corim): deterministic CBOR under `COSE_Sign1` (RFC 9052) with
+//! ES256; docs/formats/release.md has the mapping. A reference names every event that must be in a
+//! register, in order; the register's value follows from them. Values that the platform owns are
+//! compared with those of enrolment instead.
 
+mod corim;
+
+use coset::cbor::value::Value;
 use coset::{
-    CborSerializable, CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable, iana,
+    CborSerializable, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, TaggedCborSerializable,
+    iana,
 };
 use minicbor::{Decode, Encode};
 use p256::ecdsa::signature::{Signer, Verifier};
@@ -15,12 +20,13 @@ use crate::code::{self, Code};
 use crate::codec::{self, CodecError};
 use crate::digest::Digest;
 
-/// The name and version of the format.
-pub const FORMAT: &str = "casemate.release.1";
+/// The name and version of the format: the `CoRIM` profile, a tag URI (RFC 4151).
+pub const PROFILE: &str = "tag:casemate.invalid,2026:release:2";
 /// The most bytes a signed manifest may have.
 pub const MAX_RELEASE: usize = 256 * 1024;
-/// The external data of the signature, so that no other `COSE_Sign1` of the key is a release.
-const EXTERNAL: &[u8] = b"casemate release manifest v1";
+/// `CoRIM` signs without external data. The profile inside, and a content type and issuer that
+/// nothing else of the key has, keep another `COSE_Sign1` from being a release.
+const EXTERNAL: &[u8] = b"";
 
 /// What a register is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -35,73 +41,70 @@ pub enum Rule {
 }
 
 /// One event that a register must have seen.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedEvent {
     /// What it measures, for messages: `.linux`, `enter-initrd`.
-    #[n(0)]
     pub name: String,
     /// The TCG event type it must have in the log. The type is not authenticated; another one
     /// still is a log that does not describe this release.
-    #[n(1)]
     pub event_type: u32,
     /// The digests it may extend, at least one.
-    #[n(2)]
     pub digests: Vec<Digest>,
 }
 
 /// What one register must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     /// The register.
-    #[n(0)]
     pub pcr: u8,
-    /// The bank, a `TPM_ALG_ID`: 0x000b, SHA-256.
-    #[n(1)]
+    /// The bank, a `TPM_ALG_ID`: 0x000b, SHA-256. The only one that a manifest speaks of.
     pub bank: u16,
     /// What it is compared with.
-    #[n(2)]
     pub rule: Rule,
     /// The events that must be there, in order. None for a register that must be untouched.
-    #[n(3)]
     pub events: Vec<ExpectedEvent>,
     /// Events of which any beginning may follow: later boot phases.
-    #[n(4)]
     pub tail: Vec<ExpectedEvent>,
 }
 
-/// A release and its reference values.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct Release {
+/// What the firmware's log must show of the boot itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct BootRules {
+    /// PCR 5 must end with `ExitBootServices` called and successful. False only where the log
+    /// cannot have it.
     #[n(0)]
-    format: String,
-    /// The product's name.
+    pub exit_boot_services: bool,
+    /// How many boot options may have come to nothing before ours, such as an empty drive. One
+    /// that loaded an image is never allowed.
     #[n(1)]
+    pub failed_attempts: u64,
+}
+
+/// A release and its reference values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The product's name.
     pub product: String,
     /// The version as people read it.
-    #[n(2)]
     pub version: String,
     /// The version as the floor counts it.
-    #[n(3)]
     pub number: u64,
     /// A development release: its key is in everyone's hands.
-    #[n(4)]
     pub development: bool,
     /// Which release key signs: SHA-256 of its uncompressed SEC1 point.
-    #[n(5)]
     pub key_id: Digest,
-    /// When trust in the release ends, milliseconds since 1970.
-    #[n(6)]
+    /// When trust in the release ends, milliseconds since 1970; whole seconds.
     pub not_after_ms: u64,
-    /// PCR 11 as of entering the initrd: what the sealed root is bound to.
-    #[n(7)]
+    /// PCR 11 as of entering the initrd: what the sealed root is bound to. Always the value of
+    /// PCR 11's reference.
     pub initrd_pcr11: Digest,
     /// One reference for each register of the policy, ascending.
-    #[n(8)]
     pub references: Vec<Reference>,
     /// The release key's ECDSA signature, r || s, over the policy that opens the sealed root:
     /// [`crate::sealing::authorization_hash`] of [`crate::sealing::release_approved`].
-    #[cbor(n(9), with = "minicbor::bytes")]
     pub pcr_policy_signature: [u8; 64],
+    /// What the firmware's log must show of the boot.
+    pub boot: BootRules,
 }
 
 /// The members of a manifest, for making one.
@@ -123,6 +126,8 @@ pub struct ReleaseParts {
     pub references: Vec<Reference>,
     /// As [`Release::pcr_policy_signature`].
     pub pcr_policy_signature: [u8; 64],
+    /// What the firmware's log must show of the boot.
+    pub boot: BootRules,
 }
 
 /// Why a manifest is not the release key's word.
@@ -186,16 +191,17 @@ impl Release {
     #[must_use]
     pub fn new(parts: ReleaseParts, key: &VerifyingKey) -> Self {
         Self {
-            format: FORMAT.to_owned(),
             product: parts.product,
             version: parts.version,
             number: parts.number,
             development: parts.development,
             key_id: key_id(key),
-            not_after_ms: parts.not_after_ms,
+            // The format counts seconds; trust ends rather early than late.
+            not_after_ms: parts.not_after_ms.saturating_sub(parts.not_after_ms % 1000),
             initrd_pcr11: parts.initrd_pcr11,
             references: parts.references,
             pcr_policy_signature: parts.pcr_policy_signature,
+            boot: parts.boot,
         }
     }
 
@@ -213,8 +219,8 @@ impl Release {
             });
         }
         CoseSign1Builder::new()
-            .protected(protected())
-            .payload(codec::encode(self))
+            .protected(protected(&self.key_id))
+            .payload(corim::encode(self))
             .create_signature(EXTERNAL, |message| {
                 let signature: Signature = key.sign(message);
                 signature.to_vec()
@@ -235,14 +241,16 @@ impl Release {
         }
         let cose = CoseSign1::from_tagged_slice(bytes)
             .map_err(|error| ReleaseError::Envelope(error.to_string()))?;
+        let named = key_named(&cose.protected.header)
+            .ok_or_else(|| envelope("the header names no key by its id"))?;
         // One spelling only: the headers are fixed, and no byte of the envelope is free.
-        let fixed = protected()
+        let fixed = protected(&named)
             .to_vec()
             .map_err(|error| ReleaseError::Envelope(error.to_string()))?;
         if cose.protected.original_data.as_deref() != Some(&fixed[..])
             || !cose.unprotected.is_empty()
         {
-            return Err(envelope("other headers than ES256 and the content type"));
+            return Err(envelope("other headers than those of the format"));
         }
         if cose.clone().to_tagged_vec().ok().as_deref() != Some(bytes) {
             return Err(envelope("not the canonical encoding"));
@@ -252,19 +260,19 @@ impl Release {
             .as_deref()
             .ok_or_else(|| envelope("no payload"))?;
         let trusted = key_id(key);
+        if named != trusted {
+            return Err(ReleaseError::Key {
+                expected: trusted,
+                found: named,
+            });
+        }
         let unsigned = || ReleaseError::Signature { key: trusted };
-        // The signature first: nothing of an unsigned manifest is looked at.
+        // The signature first: nothing of an unsigned manifest's payload is looked at.
         cose.verify_signature(EXTERNAL, |signature, message| {
             let signature = Signature::from_slice(signature).map_err(|_| unsigned())?;
             key.verify(message, &signature).map_err(|_| unsigned())
         })?;
-        let release: Self = codec::decode_canonical(payload, MAX_RELEASE)?;
-        if release.key_id != trusted {
-            return Err(ReleaseError::Key {
-                expected: trusted,
-                found: release.key_id,
-            });
-        }
+        let release = corim::decode(payload, trusted)?;
         release.check()?;
         Ok(release)
     }
@@ -284,7 +292,6 @@ impl Release {
                 reason: reason.to_owned(),
             })
         };
-        codec::expect_format(&self.format, FORMAT)?;
         codec::expect_at_most("product", self.product.len(), 64)?;
         codec::expect_at_most("version", self.version.len(), 64)?;
         if !self
@@ -318,9 +325,19 @@ fn code_pcrs() -> impl Iterator<Item = u8> {
     crate::evidence::POLICY_PCRS.iter().copied()
 }
 
-fn protected() -> coset::Header {
+/// The protected header: ES256, a `CoRIM`, the key, and the issuer as CWT claims (RFC 9597).
+fn protected(key: &Digest) -> Header {
+    const CWT_CLAIMS: i64 = 15;
+    const ISSUER: i64 = 1;
+    let issuer = Value::Text("casemate release".to_owned());
     HeaderBuilder::new()
         .algorithm(iana::Algorithm::ES256)
-        .content_type("application/vnd.casemate.release+cbor".to_owned())
+        .content_type("application/rim+cbor".to_owned())
+        .key_id(key.as_bytes().to_vec())
+        .value(CWT_CLAIMS, Value::Map(vec![(Value::from(ISSUER), issuer)]))
         .build()
+}
+
+fn key_named(header: &Header) -> Option<Digest> {
+    Digest::from_slice(&header.key_id)
 }

@@ -58,7 +58,7 @@ fn alterations() -> Vec<(&'static str, Alteration, Option<&'static str>)> {
         (
             "release",
             |body| body.release = other_release(),
-            Some("release.signature"),
+            Some("release.key"),
         ),
         ("firmware_log", alter_firmware, Some("log.firmware")),
         ("runtime_log", alter_runtime, Some("log.runtime")),

@@ -21,7 +21,7 @@ use casemate_attest::evidence::{
 use casemate_attest::export;
 use casemate_attest::leaf::{Leaf, TpmClock};
 use casemate_attest::merkle;
-use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, Rule};
+use casemate_attest::release::{BootRules, ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::tpm::public::Public;
 use casemate_attest::verdict::Verdict;
 use casemate_attest::verify::{Inputs, VerifyError, verify};
@@ -322,6 +322,10 @@ impl Stand {
             initrd_pcr11,
             references,
             pcr_policy_signature: [1; 64],
+            boot: BootRules {
+                exit_boot_services: false,
+                failed_attempts: 0,
+            },
         };
         Release::new(parts, key.verifying_key()).sign(key).unwrap()
     }

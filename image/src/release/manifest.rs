@@ -3,7 +3,7 @@
 
 use casemate_attest::digest::Digest;
 use casemate_attest::evidence::POLICY_PCRS;
-use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, Rule};
+use casemate_attest::release::{BootRules, ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::sealing;
 
 use super::boot::Boot;
@@ -43,6 +43,10 @@ pub fn sign(boot: &Boot, key: &ReleaseKey) -> Result<Signed, BuildError> {
         initrd_pcr11,
         references,
         pcr_policy_signature: key.sign_digest(&policy)?,
+        boot: BootRules {
+            exit_boot_services: true,
+            failed_attempts: 0,
+        },
     };
     let manifest = Release::new(parts, &key.public())
         .sign(key.signer())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use casemate_attest::digest::Digest;
 use casemate_attest::evidence::POLICY_PCRS;
-use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, Rule};
+use casemate_attest::release::{BootRules, ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::sealing;
 use casemate_device::swtpm::Swtpm;
 use casemate_device::{Handover, Opening, Provisioning, RuntimeLog};
@@ -131,6 +131,10 @@ fn release(events: &[BootEvent], number: u64, key: &SigningKey) -> Vec<u8> {
         initrd_pcr11,
         references: references.to_vec(),
         pcr_policy_signature: signature.to_bytes().into(),
+        boot: BootRules {
+            exit_boot_services: false,
+            failed_attempts: 0,
+        },
     };
     Release::new(parts, key.verifying_key()).sign(key).unwrap()
 }

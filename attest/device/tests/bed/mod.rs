@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use casemate_attest::digest::Digest;
 use casemate_attest::evidence::POLICY_PCRS;
-use casemate_attest::release::{ExpectedEvent, Reference, Release, ReleaseParts, Rule};
+use casemate_attest::release::{BootRules, ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::sealing;
 use casemate_device::swtpm::Swtpm;
 use casemate_device::{
@@ -171,6 +171,10 @@ pub(crate) fn release_approved_by(
         initrd_pcr11,
         references: references.to_vec(),
         pcr_policy_signature: approve(approver, approved, sealing::RELEASE_REF),
+        boot: BootRules {
+            exit_boot_services: false,
+            failed_attempts: 0,
+        },
     };
     Release::new(parts, key.verifying_key()).sign(key).unwrap()
 }
