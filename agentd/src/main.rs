@@ -15,6 +15,10 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "agentd", version)]
 struct Agentd {
+    /// Leave one layer of every sandbox away (test builds only)
+    #[cfg(feature = "weaken")]
+    #[arg(long, value_name = "LAYER")]
+    without: Option<casemate_agentd::sandbox::Layer>,
     #[command(subcommand)]
     command: Command,
 }
@@ -40,7 +44,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Agentd::parse().command {
+    let agentd = Agentd::parse();
+    #[cfg(feature = "weaken")]
+    if let Some(layer) = agentd.without {
+        casemate_agentd::sandbox::layer::weaken::take_away(layer);
+    }
+    match agentd.command {
         Command::Enter(enter) => end("agentd was not started", enter.run()),
         Command::Exec(exec) => end("the command was not run", exec.run()),
         Command::Serve(serve) => match serve.run() {

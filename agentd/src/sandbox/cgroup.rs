@@ -14,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::layer::Layer;
 use super::refusal::{At, Refusal};
 use crate::code;
 
@@ -158,6 +159,9 @@ impl Leaf {
                 format!("the group {} could not be made", named.display())
             })?;
             *directory = named;
+        }
+        if !Layer::ControlGroup.stands() {
+            return Ok(());
         }
         self.set("memory.limit_in_bytes", limits.memory_bytes)?;
         self.set("pids.max", limits.pids)

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::layer::Layer;
 use super::refusal::{At, Refusal};
 use super::sys;
 use crate::code;
@@ -16,6 +17,9 @@ pub(crate) const PASSED: RawFd = 3;
 /// anything is opened that the order asks for: what came in by accident goes out
 /// at exec whatever happens later.
 pub(crate) fn keep_none() -> Result<(), Refusal> {
+    if !Layer::Descriptors.stands() {
+        return Ok(());
+    }
     sys::close_on_exec(3).at(&code::SANDBOX_DESCRIPTORS, || {
         "inherited descriptors could not be closed".to_owned()
     })

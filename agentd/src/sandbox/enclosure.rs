@@ -21,6 +21,7 @@ use rustix::process::{Gid, Pid, Signal, Uid, WaitOptions};
 
 use super::cgroup::{CONTROLLERS, Parent};
 use super::init;
+use super::layer::{self, Layer};
 use super::order::How;
 use super::refusal::{At, Refusal};
 use super::sys::{self, Side};
@@ -191,9 +192,11 @@ impl Enclosure {
         let failed = || "agentd's rooms could not be made".to_owned();
         // 1. While still the host's root, in the new pid namespace: memory files
         //    cannot be executed by anything below. A mapped root may not write it.
-        fs::write("/proc/sys/vm/memfd_noexec", "2").at(&code::SANDBOX_KERNEL, || {
-            "executable memory files could not be forbidden".to_owned()
-        })?;
+        if Layer::MemoryFiles.stands() {
+            fs::write("/proc/sys/vm/memfd_noexec", "2").at(&code::SANDBOX_KERNEL, || {
+                "executable memory files could not be forbidden".to_owned()
+            })?;
+        }
         // 2. The tree, with a /proc of the new pid namespace. Before the user
         //    namespace: the kernel lets only the owner of a mount namespace pivot
         //    freely, and sandboxes may only mount a /proc if a full one is there.
@@ -236,7 +239,7 @@ impl Enclosure {
             sys::default_sigpipe().at(&code::SANDBOX_NAMESPACE, failed)?;
             let program = CString::new(AGENTD).at(&code::SANDBOX_ORDER, failed)?;
             let mut argv = vec![program.clone()];
-            for argument in &self.arguments {
+            for argument in layer::arguments().iter().chain(&self.arguments) {
                 argv.push(CString::new(argument.as_str()).at(&code::SANDBOX_ORDER, failed)?);
             }
             let environment: [&CStr; 0] = [];

@@ -5,6 +5,7 @@ use std::fs;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
+use super::layer::Layer;
 use super::refusal::{At, Refusal};
 use crate::code;
 
@@ -18,6 +19,11 @@ pub const INSIDE: u32 = 1000;
 pub(crate) fn become_inside() -> Result<(), Refusal> {
     let failed = || "the sandbox's identity could not be taken".to_owned();
     let (uid, gid) = (Uid::from_raw(INSIDE), Gid::from_raw(INSIDE));
+    if !Layer::UserNamespace.stands() {
+        // A namespace with a uid 0 would take the capabilities away here.
+        let keep = CapabilitiesSecureBits::NO_SETUID_FIXUP;
+        rustix::thread::set_capabilities_secure_bits(keep).at(&code::SANDBOX_IDENTITY, failed)?;
+    }
     rustix::thread::set_thread_res_gid(gid, gid, gid).at(&code::SANDBOX_IDENTITY, failed)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).at(&code::SANDBOX_IDENTITY, failed)
 }
@@ -28,14 +34,45 @@ pub(crate) fn become_inside() -> Result<(), Refusal> {
 /// so they come before the sets that hold it. `no_new_privs` is what Landlock and
 /// seccomp ask of a process without capabilities.
 pub(crate) fn drop_privileges() -> Result<(), Refusal> {
-    let failed = |what: &'static str| move || what.to_owned();
+    if Layer::Capabilities.stands() {
+        empty_bounding_set()?;
+        rustix::thread::clear_ambient_capability_set().at(&code::SANDBOX_PRIVILEGE, || {
+            "the ambient set could not be cleared".to_owned()
+        })?;
+    }
+    if Layer::SecureBits.stands() {
+        lock_secure_bits()?;
+    }
+    if Layer::Capabilities.stands() {
+        let none = CapabilitySets {
+            effective: CapabilitySet::empty(),
+            permitted: CapabilitySet::empty(),
+            inheritable: CapabilitySet::empty(),
+        };
+        rustix::thread::set_capabilities(None, none).at(&code::SANDBOX_PRIVILEGE, || {
+            "the capabilities could not be dropped".to_owned()
+        })?;
+    }
+    rustix::thread::set_no_new_privs(true).at(&code::SANDBOX_PRIVILEGE, || {
+        "no_new_privs could not be set".to_owned()
+    })?;
+    let status = fs::read_to_string("/proc/self/status").at(&code::SANDBOX_PRIVILEGE, || {
+        "the kernel's account of this process could not be read".to_owned()
+    })?;
+    if Layer::Capabilities.stands() {
+        verify(&status)?;
+    }
+    Ok(())
+}
+
+fn empty_bounding_set() -> Result<(), Refusal> {
     for bit in 0..64u32 {
         let one = CapabilitySet::from_bits_retain(1 << bit);
         match rustix::thread::capability_is_in_bounding_set(one) {
-            Ok(true) => rustix::thread::remove_capability_from_bounding_set(one).at(
-                &code::SANDBOX_PRIVILEGE,
-                failed("the bounding set could not be emptied"),
-            )?,
+            Ok(true) => rustix::thread::remove_capability_from_bounding_set(one)
+                .at(&code::SANDBOX_PRIVILEGE, || {
+                    "the bounding set could not be emptied".to_owned()
+                })?,
             Ok(false) => {}
             // Past the last capability this kernel knows.
             Err(rustix::io::Errno::INVAL) => break,
@@ -48,10 +85,13 @@ pub(crate) fn drop_privileges() -> Result<(), Refusal> {
             }
         }
     }
-    rustix::thread::clear_ambient_capability_set().at(
-        &code::SANDBOX_PRIVILEGE,
-        failed("the ambient set could not be cleared"),
-    )?;
+    Ok(())
+}
+
+/// Every secure bit there is, set and locked, and read back: no identity and no
+/// exec gives a capability again.
+fn lock_secure_bits() -> Result<(), Refusal> {
+    let failed = || "the secure bits could not be locked".to_owned();
     let locked = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP
@@ -59,28 +99,14 @@ pub(crate) fn drop_privileges() -> Result<(), Refusal> {
         | CapabilitiesSecureBits::KEEP_CAPS_LOCKED
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
-    rustix::thread::set_capabilities_secure_bits(locked).at(
-        &code::SANDBOX_PRIVILEGE,
-        failed("the secure bits could not be locked"),
-    )?;
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    rustix::thread::set_capabilities(None, none).at(
-        &code::SANDBOX_PRIVILEGE,
-        failed("the capabilities could not be dropped"),
-    )?;
-    rustix::thread::set_no_new_privs(true).at(
-        &code::SANDBOX_PRIVILEGE,
-        failed("no_new_privs could not be set"),
-    )?;
-    let status = fs::read_to_string("/proc/self/status").at(
-        &code::SANDBOX_PRIVILEGE,
-        failed("the kernel's account of this process could not be read"),
-    )?;
-    verify(&status)
+    rustix::thread::set_capabilities_secure_bits(locked).at(&code::SANDBOX_PRIVILEGE, failed)?;
+    let found = rustix::thread::capabilities_secure_bits().at(&code::SANDBOX_PRIVILEGE, failed)?;
+    if found == locked {
+        Ok(())
+    } else {
+        let why = format!("the kernel reports {found:?}");
+        Err(Refusal::new(&code::SANDBOX_PRIVILEGE, failed(), why))
+    }
 }
 
 /// Reads back what the kernel says of this process; a call that succeeded and did

@@ -9,6 +9,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::process::{Pid, WaitOptions, WaitStatus};
 
+use super::layer::Layer;
 use super::order::{How, Report};
 
 /// Reaps until `program` has ended, and says how it did.
@@ -17,7 +18,12 @@ use super::order::{How, Report};
 /// there is nothing left to run.
 pub(crate) fn reap_until_ended(program: Pid) -> How {
     loop {
-        match rustix::process::wait(WaitOptions::empty()) {
+        let ended = if Layer::Reaping.stands() {
+            rustix::process::wait(WaitOptions::empty())
+        } else {
+            rustix::process::waitpid(Some(program), WaitOptions::empty())
+        };
+        match ended {
             Ok(Some((pid, status))) if pid == program => return how(status),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return How::Killed,

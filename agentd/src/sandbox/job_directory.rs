@@ -9,6 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags};
 
 use super::enclosure::JOBS;
+use super::layer::Layer;
 use super::mounts;
 use super::refusal::{At, Refusal};
 use crate::code;
@@ -39,12 +40,13 @@ impl JobDirectory {
         let path = Path::new(JOBS).join(name);
         // Sandboxes pass through it to what they are given, and cannot list it.
         let options = [
+            ("mode", "711".to_owned()),
             ("size", bytes.to_string()),
             ("nr_inodes", inodes.to_string()),
-            ("mode", "711".to_owned()),
         ];
         let options: Vec<_> = options
             .iter()
+            .take(if Layer::Workspace.stands() { 3 } else { 1 })
             .map(|(key, value)| (*key, value.as_str()))
             .collect();
         let mount = mounts::make("tmpfs", &options, MountAttrFlags::empty())?;

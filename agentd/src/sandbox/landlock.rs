@@ -12,6 +12,7 @@ use landlock::{
 use minicbor::{Decode, Encode};
 use serde::Deserialize;
 
+use super::layer::Layer;
 use super::refusal::{At, Refusal};
 use crate::code;
 
@@ -82,7 +83,10 @@ pub(crate) fn restrict(rules: &[Rule]) -> Result<(), Refusal> {
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(DEMANDED))
         .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(DEMANDED)))
-        .and_then(|ruleset| ruleset.scope(Scope::from_all(DEMANDED)))
+        .and_then(|ruleset| match Layer::Scopes.stands() {
+            true => ruleset.scope(Scope::from_all(DEMANDED)),
+            false => Ok(ruleset),
+        })
         .and_then(Ruleset::create)
         .at(&code::SANDBOX_KERNEL, || {
             "the kernel does not offer Landlock ABI 7".to_owned()

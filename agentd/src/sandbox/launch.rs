@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::identity::INSIDE;
+use super::layer::Layer;
 use super::order::{self, Order, Report};
 use super::refusal::{At, Refusal};
 use super::sys::Side;
@@ -26,7 +27,7 @@ const NOT_STARTED: u8 = 125;
 /// The whole life of `agentd launch`. The control socket is its standard input.
 pub fn main() -> ExitCode {
     // First of all: what leaked in is gone, for the launcher and init as well.
-    if super::sys::close_inherited().is_err() {
+    if Layer::Descriptors.stands() && super::sys::close_inherited().is_err() {
         return ExitCode::from(NOT_STARTED);
     }
     // Number 3 becomes the program's; nothing of ours may be there when it does.

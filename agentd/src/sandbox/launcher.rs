@@ -11,9 +11,9 @@ use std::sync::{Mutex, PoisonError};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::cgroup::Leaf;
-use super::enclosure;
 use super::order;
 use super::refusal::{At, Refusal};
+use super::{enclosure, layer};
 use crate::code;
 
 /// Those that stand ready.
@@ -82,6 +82,7 @@ impl Launcher {
         let (output, input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .at(&code::SANDBOX_LAUNCHER, failed)?;
         let child = Command::new(enclosure::AGENTD)
+            .args(layer::arguments())
             .arg("launch")
             .env_clear()
             .stdin(theirs)

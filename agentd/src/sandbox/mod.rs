@@ -20,6 +20,7 @@ pub mod job_directory;
 mod landlock;
 pub mod launch;
 mod launcher;
+pub mod layer;
 mod mounts;
 mod namespaces;
 mod order;
@@ -39,6 +40,7 @@ use std::path::Path;
 use rustix::process::{DumpableBehavior, Signal};
 
 pub use landlock::Right;
+pub use layer::Layer;
 pub use order::How;
 pub use refusal::Refusal;
 pub use running::{Ending, Running, Sandbox};
@@ -81,10 +83,12 @@ impl<'a> Unconfined<'a> {
         // 1. The one mapped identity: all that is made from here on belongs to it.
         identity::become_inside()?;
         // 2. Die with the launcher. After 1, because a change of identity forgets it.
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-            .at(&code::SANDBOX_NAMESPACE, || {
-                "the parent-death signal could not be set".to_owned()
-            })?;
+        if Layer::ParentDeath.stands() {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+                .at(&code::SANDBOX_NAMESPACE, || {
+                    "the parent-death signal could not be set".to_owned()
+                })?;
+        }
         check_launcher()?;
         // 3. No user namespace below. Needs the full /proc that 4 takes away.
         namespaces::forbid_more()?;
@@ -96,7 +100,9 @@ impl<'a> Unconfined<'a> {
             &order.mounts,
         )?;
         // 5. Limits. After the mounts, whose descriptors they would count.
-        rlimits::set(&order.rlimits)?;
+        if Layer::Rlimits.stands() {
+            rlimits::set(&order.rlimits)?;
+        }
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         // 6. Nothing but an ordinary user from here on, read back from the kernel.
         identity::drop_privileges()?;
@@ -109,9 +115,11 @@ impl Prepared<'_> {
     pub(crate) fn confine(self, passed: Option<OwnedFd>) -> Result<Confined, Refusal> {
         let order = self.0;
         // 7. Away from any terminal and from init's group.
-        rustix::process::setsid().at(&code::SANDBOX_DESCRIPTORS, || {
-            "no session of its own".to_owned()
-        })?;
+        if Layer::Session.stands() {
+            rustix::process::setsid().at(&code::SANDBOX_DESCRIPTORS, || {
+                "no session of its own".to_owned()
+            })?;
+        }
         // 8. Its three standard descriptors and the passed one; the rest ends at exec.
         descriptors::arrange(passed.as_ref().map(AsFd::as_fd))?;
         sys::default_sigpipe().at(&code::SANDBOX_DESCRIPTORS, || {
@@ -140,7 +148,9 @@ impl Prepared<'_> {
         };
         // 9. Files and scopes. In the program only: init's domain must be another,
         //    so that the program can neither trace nor signal init.
-        landlock::restrict(&order.rules)?;
+        if Layer::Landlock.stands() {
+            landlock::restrict(&order.rules)?;
+        }
         // 10. System calls, last: every step above needs some that this forbids.
         seccomp::install(&seccomp::Filter::from_bytes(order.filter.to_vec()))?;
         Ok(confined)

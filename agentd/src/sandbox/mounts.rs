@@ -16,6 +16,7 @@ use rustix::mount::{
 };
 
 use super::identity::INSIDE;
+use super::layer::Layer;
 use super::refusal::{At, Refusal};
 use super::sys;
 use crate::code;
@@ -95,7 +96,9 @@ pub(crate) fn enter_root(pack: &Path, stage: &Path, mounts: &[Mount]) -> Result<
     // With both arguments ".", the old root ends up stacked on the new one and
     // needs no directory inside it; see pivot_root(2).
     rustix::process::pivot_root(".", ".").at(&code::SANDBOX_MOUNT, failed)?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH).at(&code::SANDBOX_MOUNT, failed)?;
+    if Layer::Root.stands() {
+        rustix::mount::unmount(".", UnmountFlags::DETACH).at(&code::SANDBOX_MOUNT, failed)?;
+    }
     rustix::process::chdir("/").at(&code::SANDBOX_MOUNT, failed)
 }
 
@@ -119,11 +122,11 @@ impl Mount {
                 executable,
             } => {
                 let tree = copy(Path::new(from))?;
-                let mut set = QUIET;
+                let mut set = if Layer::MountFlags.stands() { QUIET } else { 0 };
                 if !writable {
                     set |= libc::MOUNT_ATTR_RDONLY;
                 }
-                if !executable {
+                if !executable && Layer::MountFlags.stands() {
                     set |= libc::MOUNT_ATTR_NOEXEC;
                 }
                 sys::set_mount_attributes(tree.as_fd(), set, false)
@@ -148,8 +151,16 @@ impl Mount {
                 hang(tree.as_fd(), root, "/dev", true)
             }
             Self::Processes => {
-                let options = [("hidepid", "invisible"), ("subset", "pid")];
-                let made = make("proc", &options, MountAttrFlags::MOUNT_ATTR_RDONLY)?;
+                let options: &[_] = if Layer::Processes.stands() {
+                    &[("hidepid", "invisible"), ("subset", "pid")]
+                } else {
+                    &[]
+                };
+                let made = if Layer::PidNamespace.stands() {
+                    make("proc", options, MountAttrFlags::MOUNT_ATTR_RDONLY)?
+                } else {
+                    copy(Path::new("/proc"))?
+                };
                 hang(made.as_fd(), root, "/proc", true)
             }
             Self::Freeze { at } => {
@@ -170,13 +181,18 @@ fn private(bytes: u64, inodes: u64, mode: u32) -> Result<OwnedFd, Refusal> {
     let mode = format!("{mode:o}");
     let owner = INSIDE.to_string();
     let options = [
-        ("size", size.as_str()),
-        ("nr_inodes", &inodes),
-        ("mode", &mode),
+        ("mode", mode.as_str()),
         ("uid", &owner),
         ("gid", &owner),
+        ("size", &size),
+        ("nr_inodes", &inodes),
     ];
-    make("tmpfs", &options, MountAttrFlags::empty())
+    let options = options.get(..if Layer::Sizes.stands() { 5 } else { 3 });
+    make(
+        "tmpfs",
+        options.unwrap_or_default(),
+        MountAttrFlags::empty(),
+    )
 }
 
 /// A new file system instance, mounted nowhere yet.
@@ -195,15 +211,15 @@ pub(crate) fn make(
             })?;
     }
     rustix::mount::fsconfig_create(&context).at(&code::SANDBOX_MOUNT, failed)?;
-    rustix::mount::fsmount(
-        &context,
-        FsMountFlags::FSMOUNT_CLOEXEC,
-        attributes
-            | MountAttrFlags::MOUNT_ATTR_NOSUID
+    let quiet = if Layer::MountFlags.stands() {
+        MountAttrFlags::MOUNT_ATTR_NOSUID
             | MountAttrFlags::MOUNT_ATTR_NODEV
-            | MountAttrFlags::MOUNT_ATTR_NOEXEC,
-    )
-    .at(&code::SANDBOX_MOUNT, failed)
+            | MountAttrFlags::MOUNT_ATTR_NOEXEC
+    } else {
+        MountAttrFlags::empty()
+    };
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes | quiet)
+        .at(&code::SANDBOX_MOUNT, failed)
 }
 
 /// A detached copy of the mount at `from`, without what is mounted below it. The

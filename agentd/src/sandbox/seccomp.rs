@@ -13,6 +13,7 @@ use seccompiler::{BpfProgram, TargetArch, sock_filter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::layer::Layer;
 use super::refusal::{At, Refusal};
 use crate::code;
 
@@ -194,6 +195,11 @@ pub(crate) fn install(list: &Filter) -> Result<(), Refusal> {
         .program()
         .ok_or("it is not whole instructions")
         .at(&code::SANDBOX_SECCOMP, failed)?;
-    seccompiler::apply_filter(&gate()).at(&code::SANDBOX_SECCOMP, failed)?;
-    seccompiler::apply_filter(&list).at(&code::SANDBOX_SECCOMP, failed)
+    if Layer::Gate.stands() {
+        seccompiler::apply_filter(&gate()).at(&code::SANDBOX_SECCOMP, failed)?;
+    }
+    if Layer::Calls.stands() {
+        seccompiler::apply_filter(&list).at(&code::SANDBOX_SECCOMP, failed)?;
+    }
+    Ok(())
 }

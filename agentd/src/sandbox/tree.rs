@@ -10,6 +10,7 @@ use rustix::mount::{
 };
 
 use super::enclosure::{JOBS, STAGE};
+use super::layer::Layer;
 use super::mounts;
 use super::refusal::{At, Refusal};
 use super::sys;
@@ -26,9 +27,16 @@ const HANGER: &str = "/tmp";
 pub(crate) struct Tree {
     base: OwnedFd,
     jobs: OwnedFd,
-    devices: Vec<(&'static str, OwnedFd)>,
+    devices: Devices,
     parts: Vec<Part>,
     files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// Our five devices by name, or, without that layer, the host's whole `/dev`.
+#[derive(Debug)]
+enum Devices {
+    Ours(Vec<(&'static str, OwnedFd)>),
+    Hosts(OwnedFd),
 }
 
 #[derive(Debug)]
@@ -42,10 +50,15 @@ impl Tree {
     /// An empty tree, with the five devices of the host taken hold of. `owner` may
     /// write where jobs are made, and nowhere else.
     pub(crate) fn new(owner: u32) -> Result<Self, Refusal> {
-        let devices = ["null", "zero", "full", "random", "urandom"]
-            .into_iter()
-            .map(|name| Ok((name, copy(&Path::new("/dev").join(name))?)))
-            .collect::<Result<_, Refusal>>()?;
+        let devices = if Layer::Devices.stands() {
+            ["null", "zero", "full", "random", "urandom"]
+                .into_iter()
+                .map(|name| Ok((name, copy(&Path::new("/dev").join(name))?)))
+                .collect::<Result<_, Refusal>>()
+                .map(Devices::Ours)?
+        } else {
+            Devices::Hosts(copy(Path::new("/dev"))?)
+        };
         Ok(Self {
             base: mounts::make(
                 "tmpfs",
@@ -113,7 +126,12 @@ impl Tree {
         for place in [JOBS, STAGE, "/proc", "/dev"] {
             fs::create_dir(below(root, place)).at(&code::SANDBOX_MOUNT, failed)?;
         }
-        hang_devices(&below(root, "/dev"), self.devices)?;
+        match self.devices {
+            Devices::Ours(devices) => hang_devices(&below(root, "/dev"), devices)?,
+            Devices::Hosts(all) => {
+                attach(&all, &below(root, "/dev")).at(&code::SANDBOX_MOUNT, failed)?;
+            }
+        }
         let processes = mounts::make("proc", &[], MountAttrFlags::empty())?;
         attach(&processes, &below(root, "/proc")).at(&code::SANDBOX_MOUNT, failed)?;
         attach(&self.jobs, &below(root, JOBS)).at(&code::SANDBOX_MOUNT, failed)?;

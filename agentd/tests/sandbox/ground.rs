@@ -178,9 +178,24 @@ pub(crate) fn exec(ground: &Ground, profile: &str) -> Command {
     exec_at(ground, profile, base)
 }
 
+/// The same with one layer left away.
+#[cfg(feature = "weaken")]
+pub(crate) fn exec_without(
+    ground: &Ground,
+    profile: &str,
+    layer: casemate_agentd::sandbox::Layer,
+) -> Command {
+    let mut command = Command::new(AGENTD);
+    command.args(["--without", layer.name()]);
+    extend(command, ground, profile, 390_000)
+}
+
 /// The same with a given uid range.
 pub(crate) fn exec_at(ground: &Ground, profile: &str, base: u32) -> Command {
-    let mut command = Command::new(AGENTD);
+    extend(Command::new(AGENTD), ground, profile, base)
+}
+
+fn extend(mut command: Command, ground: &Ground, profile: &str, base: u32) -> Command {
     command
         .args([
             "exec",

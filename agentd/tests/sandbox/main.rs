@@ -14,3 +14,5 @@ mod ground;
 mod layers;
 mod lifetime;
 mod packs;
+#[cfg(feature = "weaken")]
+mod weakened;
