@@ -1,114 +1,119 @@
-//! Reading a crypto-agile event log (TCG PC Client Platform Firmware Profile 1.06, section 10).
+//! Reading an event log (TCG PC Client Platform Firmware Profile 1.06, section 10).
 //!
 //! Bounded by the input: no recursion, nothing is allocated for a number that the log only
 //! names, and every byte of the log belongs to an event. Numbers are little-endian.
 
+use super::coverage::{self, Coverage};
+use super::error::LogError;
 use super::event::Event;
-use super::kind::EV_NO_ACTION;
+use super::header::{self, Form, SpecId};
+use super::kind::{EV_EFI_HCRTM_EVENT, EV_NO_ACTION, type_name};
 use super::payload::STARTUP_LOCALITY;
-use crate::code::{self, Code};
 use crate::tpm::{Reader, StructureError};
 
-/// The most banks a log may have.
-const MAX_BANKS: u32 = 8;
+/// The largest log, in bytes. Firmware keeps 64 KiB to 1 MiB.
+pub const MAX_LOG: usize = 16 << 20;
+/// The most events of a log.
+pub const MAX_EVENTS: usize = 1 << 18;
 /// The highest register of a PC.
-const MAX_PCR: u32 = 23;
-const SPEC_ID: &[u8; 16] = b"Spec ID Event03\0";
+pub const MAX_PCR: u32 = 23;
+/// What [`Event::pcr`] is of an `EV_NO_ACTION` that names no register (0xffffffff in the log).
+pub const NO_REGISTER: u8 = u8::MAX;
 
 /// A log whose form is right. What it says is a claim until it is replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventLog<'b> {
+    form: Form,
+    spec_id: Option<SpecId<'b>>,
     banks: Vec<(u16, usize)>,
+    incomplete: Vec<u16>,
     events: Vec<Event<'b>>,
     startup_locality: Option<u8>,
 }
 
-/// Why bytes are not a log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LogError {
-    /// The bytes are not records of the form.
-    #[error("event {event} {source}")]
-    Malformed {
-        /// The event's number; the header is 0.
-        event: usize,
-        /// What is wrong with it.
-        source: StructureError,
-    },
-    /// `StartupLocality` is there twice, after the first extend, or with another locality than
-    /// 0, 3 or 4 (section 10.4.5.3).
-    #[error("event {event}: a startup locality out of place or of no allowed value")]
-    Locality {
-        /// The event's number.
-        event: usize,
-    },
-    /// The log has no SHA-256 digests, and the quote is over that bank.
-    #[error("the log has no SHA-256 digests")]
-    Bank,
-    /// An event's payload is not what its digest was made over.
-    #[error("event {event} ({kind}): the payload is not the one that was digested")]
-    Payload {
-        /// The event's number.
-        event: usize,
-        /// Its type's name.
-        kind: &'static str,
-    },
-}
-
-impl LogError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static Code {
-        match self {
-            Self::Malformed { .. } => &code::LOG_MALFORMED,
-            Self::Locality { .. } => &code::LOG_LOCALITY,
-            Self::Bank => &code::LOG_BANK,
-            Self::Payload { .. } => &code::LOG_PAYLOAD,
-        }
-    }
-}
-
 impl<'b> EventLog<'b> {
-    /// Reads a log to its last byte.
+    /// Reads a log, crypto-agile or of the old SHA-1 form, to its last byte.
     ///
     /// # Errors
     /// [`LogError`], with the event that is wrong.
     pub fn parse(bytes: &'b [u8]) -> Result<Self, LogError> {
+        if bytes.len() > MAX_LOG {
+            let reason = format!("a log of more than {MAX_LOG} bytes");
+            return Err(LogError::malformed(0, MAX_LOG, reason));
+        }
         let mut reader = Reader::new(bytes);
-        let banks =
-            header(&mut reader).map_err(|source| LogError::Malformed { event: 0, source })?;
+        let header =
+            header::read(bytes, &mut reader).map_err(|error| LogError::structure(0, error))?;
         let mut log = Self {
-            banks,
+            form: header.form,
+            spec_id: header.spec_id,
+            banks: header.banks,
+            incomplete: Vec::new(),
             events: Vec::new(),
             startup_locality: None,
         };
-        let mut measured = false;
+        let mut start = Start::default();
         while reader.offset() < bytes.len() {
             let number = log.events.len().saturating_add(1);
-            let event =
-                event(&mut reader, &log.banks, number).map_err(|source| LogError::Malformed {
-                    event: number,
-                    source,
-                })?;
-            if event.event_type == EV_NO_ACTION && event.data.starts_with(STARTUP_LOCALITY) {
-                log.take_locality(&event, measured)?;
+            if number > MAX_EVENTS {
+                let reason = format!("more than {MAX_EVENTS} events");
+                return Err(LogError::malformed(number, reader.offset(), reason));
             }
-            if !event.payload_holds() {
-                let kind = super::type_name(event.event_type);
-                return Err(LogError::Payload {
-                    event: number,
-                    kind,
-                });
-            }
-            measured |= event.extends() && event.pcr == 0;
+            let malformed = |error| LogError::structure(number, error);
+            let mut event = match log.form {
+                Form::CryptoAgile => agile(&mut reader, &log.banks, number).map_err(malformed)?,
+                Form::Sha1 => old(&mut reader, number).map_err(malformed)?,
+            };
+            event.len = reader.offset().saturating_sub(event.offset);
+            check_no_action(&event)?;
+            start.take(&event)?;
+            event.coverage = cover(&event)?;
             log.events.push(event);
         }
+        log.startup_locality = start.locality();
+        log.drop_incomplete();
         Ok(log)
     }
 
-    /// The banks, `TPM_ALG_ID` and digest size, as the header declares them.
+    /// A bank that lacks the digest of an event cannot be replayed, and is not one of the log's.
+    fn drop_incomplete(&mut self) {
+        let (events, incomplete) = (&self.events, &mut self.incomplete);
+        let mut extending = events.iter().filter(|event| event.extends());
+        if extending.all(|event| event.digests.len() == self.banks.len()) {
+            return;
+        }
+        self.banks.retain(|(bank, _)| {
+            let mut extending = events.iter().filter(|event| event.extends());
+            let complete = extending.all(|event| event.digest(*bank).is_some());
+            if !complete {
+                incomplete.push(*bank);
+            }
+            complete
+        });
+    }
+
+    /// The form of its records.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Its header; the old form may have none.
+    #[must_use]
+    pub const fn spec_id(&self) -> Option<&SpecId<'b>> {
+        self.spec_id.as_ref()
+    }
+
+    /// The banks, `TPM_ALG_ID` and digest size, that every event extends.
     #[must_use]
     pub fn banks(&self) -> &[(u16, usize)] {
         &self.banks
+    }
+
+    /// The banks that the header declares and that some event has no digest of.
+    #[must_use]
+    pub fn incomplete_banks(&self) -> &[u16] {
+        &self.incomplete
     }
 
     /// The events, in the log's order.
@@ -117,101 +122,119 @@ impl<'b> EventLog<'b> {
         &self.events
     }
 
-    /// The locality that the TPM was started from: the last byte of PCR 0's first value.
+    /// The locality that the TPM was started from: the last byte of PCR 0's first value. An
+    /// H-CRTM measures from locality 4 (TPM 2.0 Library, Part 1, section 34.3).
     #[must_use]
     pub const fn startup_locality(&self) -> Option<u8> {
         self.startup_locality
     }
+}
 
-    fn take_locality(&mut self, event: &Event<'_>, measured: bool) -> Result<(), LogError> {
-        let misplaced = self.startup_locality.is_some() || measured || event.pcr != 0;
-        match event.data.get(STARTUP_LOCALITY.len()..) {
-            Some([locality @ (0 | 3 | 4)]) if !misplaced => {
-                self.startup_locality = Some(*locality);
-                Ok(())
+/// PCR 0's first value: what the log said of it before it was first extended.
+#[derive(Debug, Default)]
+struct Start {
+    stated: Option<u8>,
+    hardware: bool,
+    measured: bool,
+}
+
+impl Start {
+    fn take(&mut self, event: &Event<'_>) -> Result<(), LogError> {
+        let wrong = |reason| LogError::Locality {
+            event: event.number,
+            offset: event.offset,
+            reason,
+        };
+        if event.event_type == EV_NO_ACTION && event.data.starts_with(STARTUP_LOCALITY) {
+            if event.pcr != 0 {
+                return Err(wrong("a startup locality of another register than 0"));
             }
-            _ => Err(LogError::Locality {
-                event: event.number,
-            }),
+            if self.stated.is_some() {
+                return Err(wrong("a second startup locality"));
+            }
+            if self.measured {
+                return Err(wrong("a startup locality after PCR 0 was extended"));
+            }
+            let Some([locality @ (0 | 3 | 4)]) = event.data.get(STARTUP_LOCALITY.len()..) else {
+                return Err(wrong("a startup locality that is not 0, 3 or 4"));
+            };
+            self.stated = Some(*locality);
         }
+        if event.event_type == EV_EFI_HCRTM_EVENT {
+            if event.pcr != 0 || self.measured {
+                return Err(wrong("an H-CRTM event that is not the first of PCR 0"));
+            }
+            if self.stated.is_some_and(|locality| locality != 4) {
+                return Err(wrong(
+                    "an H-CRTM event, and a startup locality other than 4",
+                ));
+            }
+            self.hardware = true;
+        }
+        self.measured |= event.extends() && event.pcr == 0;
+        Ok(())
+    }
+
+    const fn locality(&self) -> Option<u8> {
+        if self.hardware { Some(4) } else { self.stated }
     }
 }
 
-/// The first record: in the old SHA-1 form, carrying `TCG_EfiSpecIdEvent` (section 10.4.5.1).
-fn header(reader: &mut Reader<'_>) -> Result<Vec<(u16, usize)>, StructureError> {
-    if reader.u32_le()? != 0 || reader.u32_le()? != EV_NO_ACTION {
-        return reader.error("the log does not begin with a Spec ID event");
+/// An `EV_NO_ACTION` extends nothing, so its digests are zeros (section 10.4.1); and a log has
+/// one header.
+fn check_no_action(event: &Event<'_>) -> Result<(), LogError> {
+    if event.extends() {
+        return Ok(());
     }
-    if reader.array::<20>()? != [0; 20] {
-        return reader.error("the Spec ID event has a digest");
+    let wrong = |reason| Err(LogError::malformed(event.number, event.offset, reason));
+    let zeros = |digest: &[u8]| digest.iter().all(|byte| *byte == 0);
+    // Windows gives a digest to what it appends, and names no register.
+    if event.pcr != NO_REGISTER && !event.digests.iter().all(|(_, digest)| zeros(digest)) {
+        return wrong("at an event that extends nothing: a digest");
     }
-    let size = reader.u32_le()?;
-    let Ok(size) = usize::try_from(size) else {
-        return reader.error("too large");
-    };
-    let mut spec = Reader::new(reader.take(size)?);
-    if &spec.array::<16>()? != SPEC_ID {
-        return reader.error("not a crypto-agile log (Spec ID Event03)");
+    if header::is_spec_id(event.data) {
+        return wrong("a second Spec ID event");
     }
-    let _platform_class = spec.u32_le()?;
-    let [minor, major, _errata, uintn] = spec.array()?;
-    if (major, minor) != (2, 0) || !(1..=2).contains(&uintn) {
-        return reader.error(format!("version {major}.{minor}, integers of size {uintn}"));
-    }
-    let count = spec.u32_le()?;
-    if !(1..=MAX_BANKS).contains(&count) {
-        return reader.error(format!("{count} banks, 1 to {MAX_BANKS} are allowed"));
-    }
-    let mut banks: Vec<(u16, usize)> = Vec::new();
-    for _ in 0..count {
-        let (id, size) = (spec.u16_le()?, usize::from(spec.u16_le()?));
-        if digest_size(id) != Some(size) || banks.iter().any(|(bank, _)| *bank == id) {
-            return reader.error(format!(
-                "bank {id:#06x} of {size} bytes: unknown, wrong or twice"
-            ));
-        }
-        banks.push((id, size));
-    }
-    let vendor = usize::from(spec.u8()?);
-    spec.take(vendor)?;
-    spec.end()?;
-    Ok(banks)
+    Ok(())
 }
 
-/// `TCG_PCR_EVENT2` (section 10.2.2): exactly one digest for each bank of the header, in order.
-fn event<'b>(
+fn cover(event: &Event<'_>) -> Result<Coverage, LogError> {
+    coverage::of(event.event_type, &event.digests, event.data).map_err(|_| LogError::Payload {
+        event: event.number,
+        offset: event.data_offset(),
+        kind: type_name(event.event_type),
+    })
+}
+
+/// `TCG_PCR_EVENT2` (section 10.2.2): a digest of each bank, none twice and none of a bank that
+/// the header does not declare. Some firmware declares banks that it does not use.
+fn agile<'b>(
     reader: &mut Reader<'b>,
     banks: &[(u16, usize)],
     number: usize,
 ) -> Result<Event<'b>, StructureError> {
     let offset = reader.offset();
-    let pcr = reader.u32_le()?;
-    let Some(pcr) = u8::try_from(pcr).ok().filter(|_| pcr <= MAX_PCR) else {
-        return reader.error(format!("register {pcr}"));
-    };
-    let event_type = reader.u32_le()?;
+    let (pcr, event_type) = register(reader)?;
     let count = reader.u32_le()?;
-    if usize::try_from(count).ok() != Some(banks.len()) {
+    let count = usize::try_from(count).ok();
+    let Some(count) = count.filter(|count| (1..=banks.len()).contains(count)) else {
         return reader.error(format!(
-            "{count} digests, the log has {} banks",
+            "digests of other banks than the log's {}",
             banks.len()
         ));
-    }
-    let mut digests = Vec::with_capacity(banks.len());
-    for (bank, size) in banks {
+    };
+    let mut digests: Vec<(u16, &[u8])> = Vec::with_capacity(count);
+    for _ in 0..count {
         let id = reader.u16_le()?;
-        if id != *bank {
-            return reader.error(format!(
-                "a digest of bank {id:#06x} where {bank:#06x} stands"
-            ));
+        let Some((_, size)) = banks.iter().find(|(bank, _)| *bank == id) else {
+            return reader.error(format!("a digest of bank {id:#06x}, which the log has not"));
+        };
+        if digests.iter().any(|(bank, _)| *bank == id) {
+            return reader.error(format!("a second digest of bank {id:#06x}"));
         }
         digests.push((id, reader.take(*size)?));
     }
-    let size = reader.u32_le()?;
-    let Ok(size) = usize::try_from(size) else {
-        return reader.error("too large");
-    };
-    let data = reader.take(size)?;
+    let data = payload(reader)?;
     Ok(Event {
         number,
         offset,
@@ -219,16 +242,50 @@ fn event<'b>(
         event_type,
         digests,
         data,
+        coverage: Coverage::None,
+        len: 0,
     })
 }
 
-/// The digest size of a `TPM_ALG_ID` that a bank may have.
-const fn digest_size(id: u16) -> Option<usize> {
-    match id {
-        0x0004 => Some(20),
-        0x000b | 0x0012 | 0x0027 => Some(32),
-        0x000c | 0x0028 => Some(48),
-        0x000d | 0x0029 => Some(64),
-        _ => None,
+/// `TCG_PCR_EVENT` (section 10.2.1): one SHA-1 digest.
+fn old<'b>(reader: &mut Reader<'b>, number: usize) -> Result<Event<'b>, StructureError> {
+    let offset = reader.offset();
+    let (pcr, event_type) = register(reader)?;
+    let digests = vec![(crate::tpm::ALG_SHA1, reader.take(20)?)];
+    let data = payload(reader)?;
+    Ok(Event {
+        number,
+        offset,
+        pcr,
+        event_type,
+        digests,
+        data,
+        coverage: Coverage::None,
+        len: 0,
+    })
+}
+
+fn register(reader: &mut Reader<'_>) -> Result<(u8, u32), StructureError> {
+    let start = reader.offset();
+    let (pcr, event_type) = (reader.u32_le()?, reader.u32_le()?);
+    if pcr == u32::MAX && event_type == EV_NO_ACTION {
+        return Ok((NO_REGISTER, event_type));
+    }
+    match u8::try_from(pcr).ok().filter(|_| pcr <= MAX_PCR) {
+        Some(pcr) => Ok((pcr, event_type)),
+        None => reader
+            .error(format!("register {pcr}"))
+            .map_err(|mut error| {
+                error.offset = start;
+                error
+            }),
+    }
+}
+
+fn payload<'b>(reader: &mut Reader<'b>) -> Result<&'b [u8], StructureError> {
+    let size = reader.u32_le()?;
+    match usize::try_from(size) {
+        Ok(size) => reader.take(size),
+        Err(_) => reader.error("too large"),
     }
 }

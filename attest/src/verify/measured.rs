@@ -3,7 +3,7 @@
 use super::Case;
 use crate::appraisal;
 use crate::code;
-use crate::eventlog::{EventLog, LogError, ReplayedLog, has_policy_bank};
+use crate::eventlog::{EventLog, Log, LogError, ReplayedLog, has_policy_bank};
 use crate::messages::phrases;
 use crate::quote::{AttestationKey, VerifiedQuote};
 use crate::release::Release;
@@ -87,24 +87,24 @@ pub(super) fn check_logs(
     }
 }
 
-fn replay(
-    case: &Case<'_>,
+fn replay<'b>(
+    case: &'b Case<'_>,
     quote: Option<&VerifiedQuote>,
     checks: &mut Vec<Check>,
-) -> Option<ReplayedLog> {
+) -> Option<ReplayedLog<'b>> {
     const SUBJECT: Subject = Subject::EventLogs;
     let before = checks.len();
-    let mut read = |name: &str, bytes| match parse(bytes) {
-        Ok(log) => Some(log),
-        Err(error) => {
-            let check = Check::fail(SUBJECT, error.code());
-            checks.push(check.detail(format!("the {name} log: {error}")));
-            None
-        }
+    let mut refused = |name: &str, error: &LogError| {
+        let check = Check::fail(SUBJECT, error.code());
+        checks.push(check.detail(format!("the {name} log: {error}")));
     };
-    let firmware = read("firmware", &case.body.firmware_log);
-    let runtime = read("runtime", &case.body.runtime_log);
-    if let Some(Some(_)) = runtime.as_ref().map(EventLog::startup_locality) {
+    let firmware = firmware_log(&case.body.firmware_log);
+    let firmware = firmware
+        .inspect_err(|error| refused("firmware", error))
+        .ok();
+    let runtime = runtime_log(&case.body.runtime_log);
+    let runtime = runtime.inspect_err(|error| refused("runtime", error)).ok();
+    if let Some(Some(_)) = runtime.as_ref().map(Log::startup_locality) {
         let check = Check::fail(SUBJECT, &code::LOG_LOCALITY);
         checks.push(check.detail("the runtime log claims one"));
     }
@@ -131,9 +131,19 @@ fn replay(
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<EventLog<'_>, LogError> {
+fn firmware_log(bytes: &[u8]) -> Result<EventLog<'_>, LogError> {
     let log = EventLog::parse(bytes)?;
-    if has_policy_bank(&log) {
+    if has_policy_bank(log.banks()) {
+        Ok(log)
+    } else {
+        Err(LogError::Bank)
+    }
+}
+
+/// A log of systemd, or on a development stand one of the TCG's form.
+fn runtime_log(bytes: &[u8]) -> Result<Log<'_>, LogError> {
+    let log = Log::parse(bytes)?;
+    if has_policy_bank(log.banks()) {
         Ok(log)
     } else {
         Err(LogError::Bank)

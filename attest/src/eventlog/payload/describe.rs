@@ -96,6 +96,7 @@ impl fmt::Display for Content<'_> {
             }
             Self::LoadOption(option) => write!(f, "{:?} {}", option.description, option.path),
             Self::Authority(signature) => write!(f, "{signature}"),
+            Self::Certificate(der) => write!(f, "certificate of {} bytes", der.len()),
             Self::Sbat(text) => write!(f, "{}", Text::Utf8(text)),
             Self::Other(data) => hexadecimal(f, data),
             Self::Malformed(error) => write!(f, "malformed {error}"),

@@ -37,6 +37,8 @@ pub struct HandoffTables<'b> {
     tables: &'b [[u8; 24]],
 }
 
+const SHIM_PADDING: usize = 16;
+
 impl<'b> ImageLoad<'b> {
     pub(super) fn read(bytes: &'b [u8]) -> Result<Self, PayloadError> {
         let mut cursor = Cursor::new(bytes);
@@ -44,7 +46,10 @@ impl<'b> ImageLoad<'b> {
         let path_len = cursor.u64()?;
         let at = cursor.offset();
         let path = DevicePath::read(cursor.sized(path_len)?, at)?;
-        cursor.end()?;
+        // shim's structures are longer than their content by the size of their last fields.
+        if cursor.left() > SHIM_PADDING {
+            return cursor.error("bytes are left over");
+        }
         Ok(Self {
             base,
             length,

@@ -80,6 +80,9 @@ pub enum Separator {
     Error,
 }
 
+/// The most bytes after the structure of an authority that shim measured.
+const SHIM_PADDING: usize = 8;
+
 impl<'b> Payload<'b> {
     /// Reads a payload by the event's type.
     #[must_use]
@@ -93,12 +96,14 @@ impl<'b> Payload<'b> {
             kind::EV_ACTION | kind::EV_EFI_ACTION | kind::EV_OMIT_BOOT_DEVICE_EVENTS => {
                 text(bytes).map(Self::Action)
             }
+            kind::EV_EFI_VARIABLE_AUTHORITY => {
+                Variable::read(bytes, SHIM_PADDING).map(Self::Variable)
+            }
             kind::EV_EFI_VARIABLE_DRIVER_CONFIG
             | kind::EV_EFI_VARIABLE_BOOT
             | kind::EV_EFI_VARIABLE_BOOT2
-            | kind::EV_EFI_VARIABLE_AUTHORITY
             | kind::EV_EFI_SPDM_DEVICE_POLICY
-            | kind::EV_EFI_SPDM_DEVICE_AUTHORITY => Variable::read(bytes).map(Self::Variable),
+            | kind::EV_EFI_SPDM_DEVICE_AUTHORITY => Variable::read(bytes, 0).map(Self::Variable),
             kind::EV_EFI_BOOT_SERVICES_APPLICATION
             | kind::EV_EFI_BOOT_SERVICES_DRIVER
             | kind::EV_EFI_RUNTIME_SERVICES_DRIVER => ImageLoad::read(bytes).map(Self::Image),

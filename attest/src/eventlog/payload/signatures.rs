@@ -132,17 +132,22 @@ impl<'b> Signature<'b> {
         })
     }
 
-    /// Whether the data begins as a certificate does and is as long as its DER says. Of a
-    /// signature that authorised an image the kind is not measured; this tells them apart.
+    /// Whether the data is a certificate by its form. Of a signature that authorised an image
+    /// the kind is not measured; this tells them apart.
     #[must_use]
     pub fn is_der(&self) -> bool {
-        match self.data {
-            [0x30, 0x82, high, low, body @ ..] => {
-                usize::from(u16::from_be_bytes([*high, *low])) == body.len()
-            }
-            [0x30, 0x81, len, body @ ..] => usize::from(*len) == body.len(),
-            _ => false,
+        is_der(self.data)
+    }
+}
+
+/// Whether bytes begin as a DER sequence does and are as long as it says.
+pub(super) fn is_der(data: &[u8]) -> bool {
+    match data {
+        [0x30, 0x82, high, low, body @ ..] => {
+            usize::from(u16::from_be_bytes([*high, *low])) == body.len()
         }
+        [0x30, 0x81, len, body @ ..] => usize::from(*len) == body.len(),
+        _ => false,
     }
 }
 

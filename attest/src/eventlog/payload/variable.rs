@@ -6,7 +6,7 @@ use super::super::cursor::{Cursor, PayloadError};
 use super::super::guid::Guid;
 use super::super::text::Utf16;
 use super::load_option::LoadOption;
-use super::signatures::{Signature, SignatureLists};
+use super::signatures::{Signature, SignatureLists, is_der};
 
 /// A measured variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +35,20 @@ pub enum Content<'b> {
     LoadOption(LoadOption<'b>),
     /// What authorised an image: one `EFI_SIGNATURE_DATA` of a database.
     Authority(Signature<'b>),
+    /// A certificate as DER, with nobody named as its owner: shim's, or of a firmware that left
+    /// the owner out.
+    Certificate(&'b [u8]),
     /// shim's `SbatLevel`.
     Sbat(&'b str),
-    /// shim's certificate or another variable that nothing more is known of.
+    /// A variable that nothing more is known of.
     Other(&'b [u8]),
     /// The value is not what the name calls for.
     Malformed(PayloadError),
 }
 
 impl<'b> Variable<'b> {
-    pub(super) fn read(bytes: &'b [u8]) -> Result<Self, PayloadError> {
+    /// `padding` is how many bytes may follow: shim's structures were longer than their content.
+    pub(super) fn read(bytes: &'b [u8], padding: usize) -> Result<Self, PayloadError> {
         let mut cursor = Cursor::new(bytes);
         let vendor = cursor.guid()?;
         let (name_units, data_len) = (cursor.u64()?, cursor.u64()?);
@@ -57,7 +61,9 @@ impl<'b> Variable<'b> {
         };
         let data_at = cursor.offset();
         let data = cursor.sized(data_len)?;
-        cursor.end()?;
+        if cursor.left() > padding {
+            return cursor.error("bytes are left over");
+        }
         Ok(Self {
             vendor,
             name,
@@ -92,10 +98,12 @@ impl<'b> Variable<'b> {
         ];
         let listed = LISTS.iter().any(|(vendor, name)| self.is(*vendor, name));
         let content = match (listed, authority) {
+            (true, true) if is_der(self.data) => Ok(Content::Certificate(self.data)),
             (true, true) => Signature::read(self.data).map(Content::Authority),
             (true, false) => SignatureLists::read(self.data).map(Content::Signatures),
             (false, _) if self.vendor == Guid::GLOBAL => self.global(),
             (false, _) if self.is(Guid::SHIM, "SbatLevel") => sbat(self.data),
+            (false, _) if is_der(self.data) => Ok(Content::Certificate(self.data)),
             (false, _) => Ok(Content::Other(self.data)),
         };
         content.unwrap_or_else(|mut error| {

@@ -2,9 +2,9 @@
 
 codes! {
     LOG_MALFORMED = "log.malformed",
-        en "An event log is not in the TCG's crypto-agile form.",
+        en "An event log is not of the form that the TCG specifies, or systemd's not of its own.",
            "Ask for new evidence; if it stays so, the firmware's log is damaged.",
-        fr "Un journal d'événements n'est pas au format du TCG.",
+        fr "Un journal d'événements n'est pas au format du TCG, ou celui de systemd pas au sien.",
            "Demander une nouvelle preuve ; si l'erreur persiste, le journal du micrologiciel est endommagé.";
     LOG_LOCALITY = "log.locality",
         en "A startup locality stands where it may not, or has a value that it may not.",
