@@ -1,6 +1,7 @@
 # run         build everything, start the appliance and do the example job (ONCE=1: end with its exit code; SEED=n)
 # test        all tests, with the runner's totals
 # test-fresh  `make run ONCE=1` and `make test` in a new Debian 12 root, from a clone of the last commit
+# test-boot   boots an emulated machine with real firmware under Secure Boot and judges its evidence
 # check       formatting, lints, licences and sources of dependencies, the allowed arrows
 # fuzz        every fuzz target for SECONDS=n each (10), from the committed corpus
 # bench       measure
@@ -23,7 +24,7 @@ IMAGE := $(VAR)/tools/image
 # A test that builds a sandbox needs root; the build does not.
 RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
 
-.PHONY: help run test test-fresh check fuzz bench clean \
+.PHONY: help run test test-fresh test-boot check fuzz bench clean \
 	rust packages tools builder packs workspace test-binaries bench-binaries reproducible
 
 help:
@@ -39,6 +40,18 @@ test: rust packages tools builder
 
 test-fresh: rust packages
 	@ci/test-fresh
+
+# The programs of the initrd are linked statically; copied, because the test links `unseal` anew.
+STATIC := -C target-feature=+crt-static -C strip=symbols
+test-boot: rust packages
+	@ci/install-packages ci/debian-packages-image.txt
+	@ci/fetch-kernel $(VAR)/boot/kernel
+	@cargo build --locked -p casemate-attest --bin attest
+	@cargo rustc --locked -p casemate-device --bin unseal -- $(STATIC)
+	@install -D -m 755 $(BIN)/unseal $(VAR)/boot/guest/unseal
+	@cargo rustc --locked -p casemate-device --example guest -- $(STATIC)
+	@install -D -m 755 $(BIN)/examples/guest $(VAR)/boot/guest/guest
+	@cargo test --locked -p casemate-device --test boot -- --ignored --nocapture --test-threads 1
 
 check: rust packages tools
 	@cargo fmt --all -- --check

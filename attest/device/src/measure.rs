@@ -70,9 +70,18 @@ impl Tpm {
         // An open platform hierarchy may delete the version floor (docs/formats/tpm.md).
         self.connection
             .change_auth(RH_PLATFORM, Authority::Empty, &random()?)?;
-        runtime_log.begin()?;
-        runtime_log.measure(self, 11, EV_IPL, ENTER_INITRD)?;
+        self.enter_initrd(runtime_log)?;
         Ok(extended + 1)
+    }
+
+    /// What an initrd does first: begins the run-time log and measures that the initrd was
+    /// entered, as systemd-pcrphase does. What is sealed to the phase before opens no more.
+    ///
+    /// # Errors
+    /// [`MeasureError`] when the log cannot be written or the TPM refuses.
+    pub fn enter_initrd(&self, runtime_log: &RuntimeLog) -> Result<(), MeasureError> {
+        runtime_log.begin()?;
+        runtime_log.measure(self, 11, EV_IPL, ENTER_INITRD)
     }
 }
 
