@@ -28,3 +28,4 @@ pub mod sealing;
 pub mod tpm;
 pub mod verdict;
 pub mod verify;
+pub mod x509;

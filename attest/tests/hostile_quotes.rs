@@ -262,13 +262,13 @@ fn a_signature_of_another_scheme_or_hash() {
         quote.signature[..4].copy_from_slice(&head);
         tpm.code(&quote)
     };
-    // ECDSA with SHA-1: not even read. With SHA-384 and SHA-512: not what the key signs.
-    assert_eq!(with([0x00, 0x18, 0x00, 0x04]), "quote.malformed");
+    // ECDSA with SHA-1: refused. With SHA-384 and SHA-512: not what the key signs.
+    assert_eq!(with([0x00, 0x18, 0x00, 0x04]), "quote.refused");
     assert_eq!(with([0x00, 0x18, 0x00, 0x0c]), "quote.scheme");
     assert_eq!(with([0x00, 0x18, 0x00, 0x0d]), "quote.scheme");
     // ECDAA, SM2, ECSchnorr, HMAC, NULL.
     for kind in [0x1a, 0x1b, 0x1c, 0x05, 0x10] {
-        assert_eq!(with([0x00, kind, 0x00, 0x0b]), "quote.malformed");
+        assert_eq!(with([0x00, kind, 0x00, 0x0b]), "quote.refused");
     }
     let mut rsa = genuine.clone();
     rsa.signature = [&[0x00, 0x14, 0x00, 0x0b][..], &sized(&[1; 256])].concat();
@@ -329,11 +329,11 @@ fn a_key_that_may_not_attest() {
     let any_scheme = signing_public_with(&stand.ak, AK_ATTRIBUTES, &[0x00, 0x10]);
     assert_eq!(code(&any_scheme), "ak.scheme");
     let sha1 = signing_public_with(&stand.ak, AK_ATTRIBUTES, &[0x00, 0x18, 0x00, 0x04]);
-    assert_eq!(code(&sha1), "ak.malformed");
+    assert_eq!(code(&sha1), "ak.refused");
     let mut weak_curve = stand.ak_public();
     let curve = weak_curve.len() - 68 - 3;
     weak_curve[curve] = 1;
-    assert_eq!(code(&weak_curve), "ak.malformed");
+    assert_eq!(code(&weak_curve), "ak.refused");
     let mut off_curve = stand.ak_public();
     let last = off_curve.len() - 1;
     off_curve[last] ^= 1;
@@ -359,12 +359,12 @@ fn a_weak_rsa_key() {
         sized(&area.concat())
     };
     assert!(AttestationKey::check(&public(2048, &[0xff; 256]), &ek).is_ok());
-    for weak in [
-        public(1024, &[0xff; 128]),
-        public(2048, &[0xff; 128]),
-        public(1024, &[0xff; 256]),
+    for (weak, code) in [
+        (public(1024, &[0xff; 128]), "ak.refused"),
+        (public(2048, &[0xff; 128]), "ak.refused"),
+        (public(1024, &[0xff; 256]), "ak.malformed"),
     ] {
         let error = AttestationKey::check(&weak, &ek).unwrap_err();
-        assert_eq!(error.code().id, "ak.malformed");
+        assert_eq!(error.code().id, code);
     }
 }

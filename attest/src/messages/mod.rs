@@ -3,12 +3,42 @@
 //! - [`codes`]: what each stable code means and what to do next. Shown for what does not hold.
 //! - [`phrases`]: what was found to hold, headings, the verdict's words. A phrase has an id and
 //!   typed arguments.
+//! - [`identity`]: one quote alone, endorsement certificates, the self-test.
 //! - [`subjects`]: the names of what a verdict judges.
 //!
 //! What stands beside them (an error's own text, digests, places in a log) is technical detail: it
 //! is English in every language and is shown as such.
 
+/// Phrases of one file: for each a function and its template.
+macro_rules! phrases {
+    ($($name:ident($($argument:ident: $type:ty),*) = $id:literal,
+        en $english:literal,
+        fr $french:literal;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`: ", $english)]
+            #[must_use]
+            pub fn $name($($argument: $type),*) -> $crate::messages::Phrase {
+                const TEMPLATE: $crate::messages::Template = $crate::messages::Template {
+                    id: $id,
+                    english: $english,
+                    french: $french,
+                    arguments: &[$(stringify!($argument)),*],
+                };
+                $crate::messages::Phrase::new(&TEMPLATE, vec![$($argument.to_string()),*])
+            }
+        )*
+        /// Every template.
+        pub const ALL: &[$crate::messages::Template] = &[$($crate::messages::Template {
+            id: $id,
+            english: $english,
+            french: $french,
+            arguments: &[$(stringify!($argument)),*],
+        }),*];
+    };
+}
+
 pub mod codes;
+pub mod identity;
 mod language;
 pub mod phrases;
 pub mod subjects;

@@ -1,34 +1,5 @@
 //! What a verdict says besides codes. A new phrase is one entry here and a function at once.
 
-use super::{Phrase, Template};
-
-macro_rules! phrases {
-    ($($name:ident($($argument:ident: $type:ty),*) = $id:literal,
-        en $english:literal,
-        fr $french:literal;)*) => {
-        $(
-            #[doc = concat!("`", $id, "`: ", $english)]
-            #[must_use]
-            pub fn $name($($argument: $type),*) -> Phrase {
-                const TEMPLATE: Template = Template {
-                    id: $id,
-                    english: $english,
-                    french: $french,
-                    arguments: &[$(stringify!($argument)),*],
-                };
-                Phrase::new(&TEMPLATE, vec![$($argument.to_string()),*])
-            }
-        )*
-        /// Every template.
-        pub const ALL: &[Template] = &[$(Template {
-            id: $id,
-            english: $english,
-            french: $french,
-            arguments: &[$(stringify!($argument)),*],
-        }),*];
-    };
-}
-
 // What holds.
 phrases! {
     members_hold() = "members.hold",

@@ -61,7 +61,7 @@ impl Verdict {
     }
 }
 
-fn check_json(check: &Check, language: Language) -> Value {
+pub(super) fn check_json(check: &Check, language: Language) -> Value {
     json!({
         "subject": check.subject.id(),
         "outcome": check.outcome.id(),

@@ -93,7 +93,7 @@ impl Verdict {
 }
 
 /// A check: its mark, its subject and its sentence; beneath it what a specialist asks for.
-fn lines(check: &Check, language: Language) -> String {
+pub(super) fn lines(check: &Check, language: Language) -> String {
     let mark = check.outcome.phrase().text(language);
     let colon = match language {
         Language::English => ":",

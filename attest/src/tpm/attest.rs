@@ -132,7 +132,8 @@ fn header(reader: &mut Reader<'_>, expected: Kind) -> Result<Header, AttestError
         return Err(AttestError::Kind { expected, found });
     }
     let qualified_signer = reader.sized(66)?.to_vec();
-    let qualifying = reader.sized(64)?.to_vec();
+    // TPM2B_DATA holds up to a TPMT_HA: a hash's name and its digest.
+    let qualifying = reader.sized(66)?.to_vec();
     let clock = TpmClock {
         ms: reader.u64()?,
         resets: reader.u32()?,

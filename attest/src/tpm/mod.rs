@@ -12,7 +12,7 @@ pub mod signature;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 pub(crate) use reader::Reader;
-pub use reader::StructureError;
+pub use reader::{Fault, StructureError};
 
 /// `TPM_ALG_RSA` (section 6.3).
 pub const ALG_RSA: u16 = 0x0001;
@@ -38,6 +38,21 @@ pub const ALG_ECDSA: u16 = 0x0018;
 pub const ALG_ECC: u16 = 0x0023;
 /// `TPM_ALG_CFB`.
 pub const ALG_CFB: u16 = 0x0043;
+
+/// The banks of registers whose values can be read: name, `TPM_ALG_ID`, bytes of a value.
+pub const BANKS: [(&str, u16, usize); 4] = [
+    ("sha1", ALG_SHA1, 20),
+    ("sha256", ALG_SHA256, 32),
+    ("sha384", ALG_SHA384, 48),
+    ("sha512", ALG_SHA512, 64),
+];
+
+/// A bank's name, as TPM tools write it; the number of one that is not known.
+#[must_use]
+pub fn bank_name(bank: u16) -> String {
+    let known = BANKS.iter().find(|(_, id, _)| *id == bank);
+    known.map_or_else(|| format!("{bank:#06x}"), |(name, ..)| (*name).to_owned())
+}
 
 /// A hash that a signature or a name may use: SHA-256 or stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +84,16 @@ impl Hash {
             Self::Sha256 => ALG_SHA256,
             Self::Sha384 => ALG_SHA384,
             Self::Sha512 => ALG_SHA512,
+        }
+    }
+
+    /// The name in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SHA-256",
+            Self::Sha384 => "SHA-384",
+            Self::Sha512 => "SHA-512",
         }
     }
 

@@ -1,12 +1,22 @@
 //! `TPMT_PUBLIC` (section 12.2.4): the public part of a TPM key.
 
 use p256::elliptic_curve::sec1::FromEncodedPoint as _;
+use rsa::traits::PublicKeyParts as _;
+use x509_cert::der::{Decode as _, Document, oid::ObjectIdentifier};
+use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 use super::reader::padded;
 use super::{
-    ALG_AES, ALG_CFB, ALG_ECC, ALG_ECDSA, ALG_NULL, ALG_RSA, ALG_RSAPSS, ALG_RSASSA, Hash, Reader,
-    StructureError,
+    ALG_AES, ALG_CFB, ALG_ECC, ALG_ECDSA, ALG_NULL, ALG_RSA, ALG_RSAPSS, ALG_RSASSA, Fault, Hash,
+    Reader, StructureError,
 };
+
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// How the EK certificates of TPM 1.2's time name an RSA key.
+const RSAES_OAEP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.7");
 
 /// `TPMA_OBJECT` bits (section 8.3).
 const FIXED_TPM: u32 = 1 << 1;
@@ -17,7 +27,7 @@ const DECRYPT: u32 = 1 << 17;
 const SIGN: u32 = 1 << 18;
 
 /// The least bits of an RSA modulus.
-const MIN_RSA_BITS: u16 = 2048;
+pub(crate) const MIN_RSA_BITS: usize = 2048;
 
 /// The key's numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +62,112 @@ pub struct Public {
     name: Vec<u8>,
 }
 
+impl Key {
+    /// Reads a bare public key: PEM of a `SubjectPublicKeyInfo`. Nothing of what the key may do
+    /// in its TPM is known from it.
+    ///
+    /// # Errors
+    /// [`StructureError`] when it is none, or of a kind or strength that is not allowed.
+    pub fn from_pem(pem: &str) -> Result<Self, StructureError> {
+        let malformed = |error: &dyn std::fmt::Display| StructureError {
+            offset: 0,
+            reason: format!("not a public key in PEM: {error}"),
+            fault: Fault::Malformed,
+        };
+        let (_, der) = Document::from_pem(pem).map_err(|error| malformed(&error))?;
+        let info = SubjectPublicKeyInfoRef::from_der(der.as_bytes());
+        let info = info.map_err(|error| malformed(&error))?;
+        Self::from_info(info)
+    }
+
+    /// Reads the key of a `SubjectPublicKeyInfo` (RFC 5280, section 4.1.2.7).
+    pub(crate) fn from_info(info: SubjectPublicKeyInfoRef<'_>) -> Result<Self, StructureError> {
+        let (fault, reason) = match info.algorithm.oid {
+            EC_PUBLIC_KEY => match info.algorithm.parameters_oid() {
+                Ok(P256_CURVE) => match p256::PublicKey::try_from(info) {
+                    Ok(key) => return Ok(Self::P256(key)),
+                    Err(_) => (Fault::Malformed, "not a point on P-256".to_owned()),
+                },
+                Ok(P384_CURVE) => match p384::PublicKey::try_from(info) {
+                    Ok(key) => return Ok(Self::P384(key)),
+                    Err(_) => (Fault::Malformed, "not a point on P-384".to_owned()),
+                },
+                Ok(other) => (
+                    Fault::Refused,
+                    format!("curve {other}, P-256 or P-384 is wanted"),
+                ),
+                Err(error) => (Fault::Malformed, format!("no named curve: {error}")),
+            },
+            RSA_ENCRYPTION | RSAES_OAEP => {
+                return rsa_of(info.subject_public_key.raw_bytes());
+            }
+            other => (Fault::Refused, format!("a key of kind {other}")),
+        };
+        Err(StructureError {
+            offset: 0,
+            reason,
+            fault,
+        })
+    }
+
+    /// The key's kind in words: `P-256`, `P-384`, `RSA-2048`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::P256(_) => "P-256".to_owned(),
+            Self::P384(_) => "P-384".to_owned(),
+            Self::Rsa(key) => format!("RSA-{}", key.n().bits()),
+        }
+    }
+}
+
+/// `RSAPublicKey` (RFC 8017, appendix A.1.1).
+fn rsa_of(bytes: &[u8]) -> Result<Key, StructureError> {
+    let fault = |fault, reason: String| StructureError {
+        offset: 0,
+        reason,
+        fault,
+    };
+    let malformed = || fault(Fault::Malformed, "not an RSA key".to_owned());
+    let parts = rsa::pkcs1::RsaPublicKey::from_der(bytes).map_err(|_| malformed())?;
+    let modulus = rsa::BigUint::from_bytes_be(parts.modulus.as_bytes());
+    let exponent = rsa::BigUint::from_bytes_be(parts.public_exponent.as_bytes());
+    if modulus.bits() < MIN_RSA_BITS {
+        let reason = format!("an RSA key of {} bits", modulus.bits());
+        return Err(fault(Fault::Refused, reason));
+    }
+    let key = rsa::RsaPublicKey::new(modulus, exponent).map_err(|_| malformed())?;
+    Ok(Key::Rsa(key))
+}
+
+impl Scheme {
+    /// The scheme in words.
+    #[must_use]
+    pub fn words(self) -> String {
+        let (name, hash) = match self {
+            Self::Ecdsa(hash) => ("ECDSA", hash),
+            Self::Rsassa(hash) => ("RSASSA", hash),
+            Self::Rsapss(hash) => ("RSAPSS", hash),
+        };
+        format!("{name} with {}", hash.words())
+    }
+}
+
 impl Public {
+    /// Reads a `TPM2B_PUBLIC` or a `TPMT_PUBLIC`: the first begins with the size of the second,
+    /// which no `TPMT_PUBLIC` does.
+    ///
+    /// # Errors
+    /// As [`Public::from_sized`].
+    pub fn from_either(bytes: &[u8]) -> Result<Self, StructureError> {
+        let size = Reader::new(bytes).u16()?;
+        if usize::from(size).checked_add(2) == Some(bytes.len()) {
+            Self::from_sized(bytes)
+        } else {
+            Self::from_area(bytes)
+        }
+    }
+
     /// Reads a `TPM2B_PUBLIC`.
     ///
     /// # Errors
@@ -80,7 +195,7 @@ impl Public {
         let key = match kind {
             ALG_ECC => ecc(&mut reader)?,
             ALG_RSA => rsa(&mut reader)?,
-            other => return reader.error(format!("a key of kind {other:#06x}")),
+            other => return reader.refuse(format!("a key of kind {other:#06x}")),
         };
         reader.end()?;
         // Part 1, section 16: Name = nameAlg || H_nameAlg(TPMT_PUBLIC).
@@ -163,7 +278,7 @@ fn hash(reader: &mut Reader<'_>) -> Result<Hash, StructureError> {
     let id = reader.u16()?;
     match Hash::of_id(id) {
         Some(hash) => Ok(hash),
-        None => reader.error(format!("hash {id:#06x}, SHA-256 or stronger is wanted")),
+        None => reader.refuse(format!("hash {id:#06x}, SHA-256 or stronger is wanted")),
     }
 }
 
@@ -187,7 +302,7 @@ fn scheme(reader: &mut Reader<'_>, kind: u16) -> Result<Option<Scheme>, Structur
         (ALG_ECC, ALG_ECDSA) => Ok(Some(Scheme::Ecdsa(hash(reader)?))),
         (ALG_RSA, ALG_RSASSA) => Ok(Some(Scheme::Rsassa(hash(reader)?))),
         (ALG_RSA, ALG_RSAPSS) => Ok(Some(Scheme::Rsapss(hash(reader)?))),
-        (kind, other) => reader.error(format!("scheme {other:#06x} of a key of {kind:#06x}")),
+        (kind, other) => reader.refuse(format!("scheme {other:#06x} of a key of {kind:#06x}")),
     }
 }
 
@@ -199,6 +314,9 @@ fn ecc(reader: &mut Reader<'_>) -> Result<Key, StructureError> {
     if reader.u16()? != ALG_NULL {
         return reader.error("a key derivation scheme");
     }
+    if !matches!(curve, NIST_P256 | NIST_P384) {
+        return reader.refuse(format!("curve {curve:#06x}, P-256 or P-384 is wanted"));
+    }
     let x = reader.sized(48)?;
     let y = reader.sized(48)?;
     let key = match curve {
@@ -209,14 +327,13 @@ fn ecc(reader: &mut Reader<'_>) -> Result<Key, StructureError> {
                 .into_option()
                 .map(Key::P256)
         }),
-        NIST_P384 => point::<48>(x, y).and_then(|(x, y)| {
+        _ => point::<48>(x, y).and_then(|(x, y)| {
             let (x, y) = (&x.into(), &y.into());
             let point = p384::EncodedPoint::from_affine_coordinates(x, y, false);
             p384::PublicKey::from_encoded_point(&point)
                 .into_option()
                 .map(Key::P384)
         }),
-        other => return reader.error(format!("curve {other:#06x}, P-256 or P-384 is wanted")),
     };
     key.map_or_else(|| reader.error("not a point on the curve"), Ok)
 }
@@ -235,8 +352,12 @@ fn rsa(reader: &mut Reader<'_>) -> Result<Key, StructureError> {
     };
     let modulus = reader.sized(512)?;
     let modulus = rsa::BigUint::from_bytes_be(modulus);
-    if bits < MIN_RSA_BITS || modulus.bits() != usize::from(bits) {
-        return reader.error(format!("an RSA key of {} bits", modulus.bits()));
+    if modulus.bits() < MIN_RSA_BITS {
+        return reader.refuse(format!("an RSA key of {} bits", modulus.bits()));
+    }
+    if modulus.bits() != usize::from(bits) {
+        let (said, found) = (bits, modulus.bits());
+        return reader.error(format!("an RSA key of {found} bits, said to have {said}"));
     }
     rsa::RsaPublicKey::new(modulus, exponent.into())
         .map(Key::Rsa)

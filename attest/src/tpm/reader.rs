@@ -8,6 +8,30 @@ pub struct StructureError {
     pub offset: usize,
     /// What is wrong there.
     pub reason: String,
+    /// Whether it is unreadable, or readable and not allowed.
+    pub fault: Fault,
+}
+
+/// What kind of fault a structure has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The bytes are not the structure.
+    Malformed,
+    /// The structure names an algorithm, curve or size that is not allowed: SHA-1, RSA under
+    /// 2048 bits, curves other than P-256 and P-384.
+    Refused,
+}
+
+impl StructureError {
+    /// Bytes that are not the structure.
+    #[must_use]
+    pub fn at(offset: usize, reason: impl Into<String>) -> Self {
+        Self {
+            offset,
+            reason: reason.into(),
+            fault: Fault::Malformed,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -29,6 +53,16 @@ impl<'b> Reader<'b> {
         Err(StructureError {
             offset: self.at,
             reason: reason.into(),
+            fault: Fault::Malformed,
+        })
+    }
+
+    /// The structure may be well-formed, but what it names is not allowed.
+    pub(crate) fn refuse<T>(&self, reason: impl Into<String>) -> Result<T, StructureError> {
+        Err(StructureError {
+            offset: self.at,
+            reason: reason.into(),
+            fault: Fault::Refused,
         })
     }
 

@@ -28,7 +28,7 @@ pub enum SignatureError {
     #[error("the signature cannot be read {0}")]
     Structure(#[from] StructureError),
     /// Key type, scheme and hash of key and signature are not the same.
-    #[error("the signature is {found:?}, the key signs {expected:?}")]
+    #[error("the signature is {}, the key signs {}", found.words(), scheme_words(*expected))]
     Scheme {
         /// What the key signs with.
         expected: Option<Scheme>,
@@ -38,6 +38,11 @@ pub enum SignatureError {
     /// It does not hold.
     #[error("the signature does not hold for the key")]
     Wrong,
+}
+
+/// What a key signs with, in words.
+fn scheme_words(scheme: Option<Scheme>) -> String {
+    scheme.map_or_else(|| "something else".to_owned(), Scheme::words)
 }
 
 impl<'b> RawSignature<'b> {
@@ -51,7 +56,7 @@ impl<'b> RawSignature<'b> {
         let kind = reader.u16()?;
         let id = reader.u16()?;
         let Some(hash) = Hash::of_id(id) else {
-            return reader.error(format!("hash {id:#06x}, SHA-256 or stronger is wanted"));
+            return reader.refuse(format!("hash {id:#06x}, SHA-256 or stronger is wanted"));
         };
         let (scheme, numbers) = match kind {
             ALG_ECDSA => {
@@ -63,7 +68,7 @@ impl<'b> RawSignature<'b> {
             }
             ALG_RSASSA => (Scheme::Rsassa(hash), Numbers::Rsa(reader.sized(512)?)),
             ALG_RSAPSS => (Scheme::Rsapss(hash), Numbers::Rsa(reader.sized(512)?)),
-            other => return reader.error(format!("signature algorithm {other:#06x}")),
+            other => return reader.refuse(format!("signature algorithm {other:#06x}")),
         };
         reader.end()?;
         Ok(Self { scheme, numbers })
@@ -91,15 +96,22 @@ impl<'b> RawSignature<'b> {
     /// # Errors
     /// As [`RawSignature::verify`].
     pub fn verify_digest(&self, key: &Public, digest: &[u8]) -> Result<(), SignatureError> {
-        let found = self.scheme;
-        let wrong_scheme = SignatureError::Scheme {
-            expected: key.scheme(),
-            found,
-        };
-        if key.scheme() != Some(found) {
-            return Err(wrong_scheme);
+        if key.scheme() != Some(self.scheme) {
+            return Err(SignatureError::Scheme {
+                expected: key.scheme(),
+                found: self.scheme,
+            });
         }
-        let holds = match (key.key(), &self.numbers, found) {
+        self.verify_bare(key.key(), digest)
+    }
+
+    /// Checks the signature over a digest for a key whose one scheme is not known: the scheme of
+    /// the signature counts, and it must be one of the key's type.
+    ///
+    /// # Errors
+    /// As [`RawSignature::verify`].
+    pub fn verify_bare(&self, key: &Key, digest: &[u8]) -> Result<(), SignatureError> {
+        let holds = match (key, &self.numbers, self.scheme) {
             (Key::P256(key), Numbers::Ecdsa { r, s }, Scheme::Ecdsa(_)) => p256_signature(r, s)
                 .is_some_and(|signature| {
                     let key = p256::ecdsa::VerifyingKey::from(key);
@@ -119,13 +131,24 @@ impl<'b> RawSignature<'b> {
                     .into_iter()
                     .any(|pss| key.verify(pss, digest, number).is_ok())
             }
-            _ => return Err(wrong_scheme),
+            _ => {
+                return Err(SignatureError::Scheme {
+                    expected: None,
+                    found: self.scheme,
+                });
+            }
         };
         if holds {
             Ok(())
         } else {
             Err(SignatureError::Wrong)
         }
+    }
+
+    /// The scheme and hash that the signature says it is made with.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Whether this is the one spelling that [`normalised`] gives, not `n - s` or one with its

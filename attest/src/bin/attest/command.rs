@@ -4,6 +4,7 @@ mod audit;
 mod challenge;
 mod enrol;
 mod explain;
+mod quote;
 mod verify;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Challenge(challenge::MakeChallenge),
     /// Judge the evidence that an appliance answered
     Verify(verify::Verify),
+    /// Judge one quote of a TPM, as tpm2_quote writes it
+    Quote(quote::Quote),
     /// Check an export of an audit log
     Audit(audit::Audit),
     /// Explain a code
@@ -33,6 +36,7 @@ impl Command {
             Self::Enrol(command) => command.run(),
             Self::Challenge(command) => command.run(),
             Self::Verify(command) => command.run(),
+            Self::Quote(command) => command.run(),
             Self::Audit(command) => command.run(),
             Self::Explain(command) => command.run(),
         }

@@ -1,0 +1,34 @@
+//! What is said of one quote alone, of endorsement certificates and of the self-test.
+
+phrases! {
+    single_key(kind: &str) = "single.key",
+        en "A {kind} key that its TPM made, that never leaves it and signs nothing from outside.",
+        fr "Une clé {kind} faite par son TPM, qui n'en sort jamais et ne signe rien d'extérieur.";
+    single_signature(scheme: &str) = "single.signature",
+        en "A quote that a TPM made, signed by the key: {scheme}.",
+        fr "Un relevé fait par un TPM, signé par la clé : {scheme}.";
+    single_nonce() = "single.nonce",
+        en "The quote was made for this nonce.",
+        fr "Le relevé a été fait pour ce nonce.";
+    single_values(count: usize) = "single.values",
+        en "The {count} values given are those that the quote is over.",
+        fr "Les {count} valeurs données sont celles que le relevé couvre.";
+    single_unjudged_key() = "single.unjudged-key",
+        en "Not judged, because the key is not allowed.",
+        fr "Non jugé, car la clé n'est pas admise.";
+    single_pass() = "single.pass",
+        en "PASS (a quote by this key)",
+        fr "CONFORME (un relevé par cette clé)";
+    single_conditional(code: &str) = "single.conditional",
+        en "CONDITIONAL (a quote by this key): {code}",
+        fr "SOUS RÉSERVE (un relevé par cette clé) : {code}";
+    single_fail(code: &str) = "single.fail",
+        en "FAIL: {code}",
+        fr "NON CONFORME : {code}";
+    single_scope() = "single.scope",
+        en "Whose key it is, is not judged here: that takes an enrolment.",
+        fr "À qui est la clé n'est pas jugé ici : il faut pour cela un enrôlement.";
+    certificate_holds(model: &str, root: &str) = "certificate.holds",
+        en "{model}; a chosen root vouches for its endorsement key: {root}.",
+        fr "{model} ; une racine choisie répond de sa clé d'endossement : {root}.";
+}
