@@ -107,7 +107,7 @@ pub(super) fn of(
 
 /// Bytes of the payload that give the digest although the event's type does not ask for it: the
 /// strings of boot loaders, versions, descriptions. The whole payload, the payload without the
-/// zero at its end, a variable's value, GRUB's string after its prefix, a tag's data.
+/// zero at its end, GRUB's string after its prefix, a tag's data, the same text in ASCII.
 pub(super) fn found(
     event_type: u32,
     digests: &[(u16, &[u8])],
@@ -127,7 +127,22 @@ pub(super) fn found(
         _ => {}
     }
     let mut tried = tried.into_iter().filter(|range| !range.is_empty());
-    tried.find(|range| is_digest_of(digests, data.get(range.clone()).unwrap_or_default()))
+    let found =
+        tried.find(|range| is_digest_of(digests, data.get(range.clone()).unwrap_or_default()));
+    found.or_else(|| is_digest_of(digests, &ascii(data)?).then_some(0..data.len()))
+}
+
+/// The ASCII text, with its zero, of a payload that is the same text in UTF-16: systemd-stub
+/// measures the one and logs the other. The one determines the other, byte for byte.
+fn ascii(data: &[u8]) -> Option<Vec<u8>> {
+    let (units, rest) = data.as_chunks::<2>();
+    let narrow = units
+        .iter()
+        .map(|[low, high]| (*high == 0 && low.is_ascii()).then_some(*low));
+    if units.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    narrow.collect()
 }
 
 fn without_zero(data: &[u8], start: usize) -> Vec<Range<usize>> {

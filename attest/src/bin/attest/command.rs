@@ -4,6 +4,7 @@ mod audit;
 mod challenge;
 mod enrol;
 mod explain;
+mod log;
 mod quote;
 mod verify;
 
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     /// Judge one quote of a TPM, as tpm2_quote writes it
     Quote(quote::Quote),
+    /// Read, name and replay one event log
+    Log(log::ReadLog),
     /// Check an export of an audit log
     Audit(audit::Audit),
     /// Explain a code
@@ -37,6 +40,7 @@ impl Command {
             Self::Challenge(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Quote(command) => command.run(),
+            Self::Log(command) => command.run(),
             Self::Audit(command) => command.run(),
             Self::Explain(command) => command.run(),
         }

@@ -16,9 +16,9 @@ impl fmt::Display for Payload<'_> {
             Self::Gpt(gpt) => {
                 write!(
                     f,
-                    "disk {}, {} partitions",
+                    "disk {}, {}",
                     gpt.disk,
-                    gpt.partitions().count()
+                    Counted(gpt.partitions().count(), "partition")
                 )
             }
             Self::Blob(blob) => {
@@ -33,7 +33,7 @@ impl fmt::Display for Payload<'_> {
                     bytes(f, description)?;
                     f.write_str(" ")?;
                 }
-                write!(f, "{} tables", tables.tables().count())
+                write!(f, "{}", Counted(tables.tables().count(), "table"))
             }
             Self::Guid(guid) => write!(f, "{guid}"),
             Self::Tagged(records) => {
@@ -117,17 +117,26 @@ impl fmt::Display for SignatureLists<'_> {
             return f.write_str("empty");
         }
         let mut between = "";
-        for (count, what) in [
-            (certificates, "certificates"),
-            (digests, "image digests"),
-            (others, "others"),
-        ] {
-            if count > 0 {
-                write!(f, "{between}{count} {what}")?;
-                between = ", ";
-            }
+        let counted = [
+            (certificates, "certificate"),
+            (digests, "image digest"),
+            (others, "other"),
+        ];
+        for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{between}{}", Counted(count, what))?;
+            between = ", ";
         }
         Ok(())
+    }
+}
+
+/// A number of things: one certificate, two certificates.
+struct Counted(usize, &'static str);
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, what) = self;
+        write!(f, "{count} {what}{}", if *count == 1 { "" } else { "s" })
     }
 }
 
