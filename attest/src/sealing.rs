@@ -219,6 +219,18 @@ pub fn signer_public(x: &[u8; 32], y: &[u8; 32]) -> Vec<u8> {
     out
 }
 
+/// Registers that must be untouched when the root opens: what lies beside the signed image
+/// (command lines and credentials 12, extensions 13), and the latch (15).
+pub const UNTOUCHED: [u8; 3] = [12, 13, 15];
+
+/// These registers and the untouched ones, as one `PolicyPCR` takes them: ascending. The mask is
+/// made here for those who approve, seal and open, and nothing of it can be left out.
+#[must_use]
+pub fn with_untouched(measured: &[(u8, Digest)]) -> Vec<(u8, Digest)> {
+    let untouched = UNTOUCHED.map(|register| (register, [0; 32]));
+    measured.iter().copied().chain(untouched).collect()
+}
+
 /// What the release key approves: PCR 11 at entering the initrd, floor <= version.
 #[must_use]
 pub fn release_approved(pcr11: Digest, version: u64) -> Digest {
@@ -228,11 +240,11 @@ pub fn release_approved(pcr11: Digest, version: u64) -> Digest {
         .digest()
 }
 
-/// What the site key approves: predicted PCR 7 and 11, PCR 15 zero, floor <= version.
+/// What the site key approves: predicted PCR 7 and 11, nothing beside, floor <= version.
 #[must_use]
 pub fn site_approved(pcr7: Digest, pcr11: Digest, version: u64) -> Digest {
     Policy::new()
-        .pcr(&[(7, pcr7), (11, pcr11), (15, [0; 32])])
+        .pcr(&with_untouched(&[(7, pcr7), (11, pcr11)]))
         .floor_at_most(version)
         .digest()
 }
@@ -246,12 +258,12 @@ pub fn authorization_hash(approved: &Digest, reference: &[u8]) -> Digest {
     hash.finalize().into()
 }
 
-/// Branch A: an approved release, then PCR 7 as enrolled and PCR 15 zero.
+/// Branch A: an approved release, then PCR 7 as enrolled and [`UNTOUCHED`] zero.
 #[must_use]
 pub fn release_branch(release_key_name: &[u8], pcr7: Digest) -> Digest {
     Policy::new()
         .authorize(release_key_name, RELEASE_REF)
-        .pcr(&[(7, pcr7), (15, [0; 32])])
+        .pcr(&with_untouched(&[(7, pcr7)]))
         .digest()
 }
 

@@ -46,6 +46,9 @@ codes! {
     POLICY = "tpm.policy",
         "The TPM keeps the root because a register or the version floor is not as the policy asks.",
         "Boot the release and the firmware settings that were enrolled; for an intended change reseal under the site's key, or use the recovery key.";
+    BESIDE = "tpm.beside",
+        "A command line, a credential or an extension that is not in the signed image was loaded beside it.",
+        "Remove what lies beside the image on the boot partition (*.cred, *.raw, *.addon.efi, loader/), find out who put it there, and boot again.";
     LATCHED = "tpm.latched",
         "The root was opened already since the TPM was last reset.",
         "Reboot the machine (the development stand: stop it and start it again).";
@@ -70,6 +73,9 @@ codes! {
     STATE_DAMAGED = "tpm.state-damaged",
         "The record of the sealed root is damaged or cannot be read or written.",
         "Restore root.cbor from a backup; it holds nothing secret.";
+    STATE_VERSION = "tpm.state-version",
+        "The root was sealed under another version of the policy than this program's.",
+        "Run the version that sealed it; on a development stand `make clean` and begin anew.";
     APPROVAL = "tpm.approval",
         "The approval of a change is malformed or not signed by the site key of this appliance.",
         "Have the site approve the change again with the key that this appliance was set up with.";
@@ -182,6 +188,7 @@ impl RecordError {
     pub fn code(&self) -> &'static Code {
         match self {
             Self::Missing(_) => &STATE_MISSING,
+            Self::Version { .. } => &STATE_VERSION,
             Self::File { .. } | Self::Damaged { .. } => &STATE_DAMAGED,
         }
     }
@@ -198,6 +205,9 @@ impl UnsealError {
             Self::Storage(error) => error.code(),
             Self::Foreign => &OTHER,
             Self::Latched { .. } => &LATCHED,
+            Self::Register {
+                register: 12 | 13, ..
+            } => &BESIDE,
             Self::Register { .. } | Self::Policy(_) => &POLICY,
             Self::Floor { .. } => &FLOOR,
             Self::FloorIndex => &FLOOR_INDEX,
@@ -228,6 +238,7 @@ impl ProvisionError {
             Self::Release(error) => error.code(),
             Self::Firmware(error) => error.code(),
             Self::OtherRelease { .. } => &OTHER_RELEASE,
+            Self::Beside { .. } => &BESIDE,
             Self::Latched { .. } => &LATCHED,
             Self::Owned(_) => &OWNED,
             Self::Lockout(_) => &LOCKOUT,
@@ -244,7 +255,7 @@ pub fn exit(code: &Code) -> u8 {
     match code.id {
         "tpm.unreachable" | "tpm.swtpm" => 3,
         "tpm.address" | "release.malformed" | "tpm.firmware-log" | "tpm.handover" => 2,
-        "tpm.state-damaged" => 5,
+        "tpm.state-damaged" | "tpm.state-version" => 5,
         "tpm.failed" | "tpm.random" | "tpm.runtime-log" | "tpm.unsteady" => 70,
         _ => 4,
     }

@@ -48,6 +48,14 @@ pub enum ProvisionError {
         /// What the TPM holds.
         found: Digest,
     },
+    /// Something that is not in the signed image was loaded beside it.
+    #[error("PCR {register} holds {found}: something was loaded beside the signed image")]
+    Beside {
+        /// 12 or 13.
+        register: u8,
+        /// What it holds.
+        found: Digest,
+    },
     /// PCR 15 is not zero.
     #[error("PCR 15 holds {found}: something was opened already since the TPM was reset")]
     Latched {
@@ -141,11 +149,12 @@ fn check_platform(
             found: pcr11,
         });
     }
-    for (_, value) in tpm.pcrs(&[15])? {
-        if value != [0; 32] {
-            return Err(ProvisionError::Latched {
-                found: Digest::new(value),
-            });
+    for (register, value) in tpm.pcrs(&sealing::UNTOUCHED)? {
+        let found = Digest::new(value);
+        match (found == Digest::ZERO, register) {
+            (true, _) => {}
+            (false, 15) => return Err(ProvisionError::Latched { found }),
+            (false, _) => return Err(ProvisionError::Beside { register, found }),
         }
     }
     Ok(pcr7)

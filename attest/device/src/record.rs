@@ -11,7 +11,8 @@ use minicbor::{Decode, Encode};
 
 use crate::approval::SiteApproval;
 
-const VERSION: u32 = 1;
+/// 2: registers 12 and 13 are part of the policy.
+const VERSION: u32 = 2;
 const LIMIT: usize = 16 * 1024;
 
 /// Why the record cannot be used.
@@ -27,6 +28,14 @@ pub enum RecordError {
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// It was sealed under another version of the policy.
+    #[error("{} is of version {found}, this program seals version {VERSION}", path.display())]
+    Version {
+        /// The record.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
     },
     /// It is not what was written.
     #[error("{}: {source}", path.display())]
@@ -130,11 +139,10 @@ impl RootRecord {
         };
         let record: Self = codec::decode_canonical(&bytes, LIMIT).map_err(damaged)?;
         if record.version != VERSION {
-            let reason = format!("{} is not {VERSION}", record.version);
-            return Err(damaged(CodecError::Member {
-                member: "version",
-                reason,
-            }));
+            return Err(RecordError::Version {
+                path: path.to_path_buf(),
+                found: record.version,
+            });
         }
         if !record
             .enrolled

@@ -201,7 +201,7 @@ fn release_session(
         signature,
     )?;
     let pcr7 = *record.enrolled_value(7).as_bytes();
-    connection.policy_pcr(&session, &[(7, pcr7), (15, [0; 32])])?;
+    connection.policy_pcr(&session, &sealing::with_untouched(&[(7, pcr7)]))?;
     close(storage, record, session)
 }
 
@@ -214,7 +214,8 @@ fn site_session(
     let connection = &storage.tpm().connection;
     let session = storage.session(Kind::Policy)?;
     let (pcr7, pcr11) = (*approval.pcr7.as_bytes(), *approval.pcr11.as_bytes());
-    connection.policy_pcr(&session, &[(7, pcr7), (11, pcr11), (15, [0; 32])])?;
+    let registers = sealing::with_untouched(&[(7, pcr7), (11, pcr11)]);
+    connection.policy_pcr(&session, &registers)?;
     connection.policy_nv_at_most(&session, &crate::nv::floor(true), approval.number)?;
     let approved = sealing::site_approved(pcr7, pcr11, approval.number);
     let key = key(&record.site_key, "site").map_err(Refusal::Own)?;
@@ -311,12 +312,13 @@ fn explain(
             .permanent()
             .map_or_else(UnsealError::Tpm, UnsealError::Lockout);
     }
-    let values = match tpm.pcrs(&[7, 11, 15]) {
+    let values = match tpm.pcrs(&[7, 11, 12, 13, 15]) {
         Ok(values) => values,
         Err(error) => return UnsealError::Tpm(error),
     };
     let expected = |register| match register {
         11 => release.initrd_pcr11,
+        untouched if sealing::UNTOUCHED.contains(&untouched) => Digest::ZERO,
         other => record.enrolled_value(other),
     };
     // The latch first: after an opening it is the reason, whatever else changed.

@@ -100,6 +100,58 @@ fn another_kernel_is_refused_and_pcr_11_named() {
     bed.assert_clean(&tpm);
 }
 
+/// systemd-stub measures command lines and credentials found beside the image into PCR 12, and
+/// extensions into PCR 13, and hands them all to the system it starts.
+#[test]
+fn what_was_put_beside_the_signed_image_keeps_the_root_closed() {
+    for register in [12, 13] {
+        let (mut bed, _) = provisioned();
+        let tpm = bed.start();
+        assert!(bed.open(&tpm).is_ok());
+        drop(tpm);
+        bed.reset();
+        let genuine = bed.release();
+        bed.boot.push(event(register, 13, b"systemd.debug_shell=1"));
+        let tpm = bed.start();
+        let error = bed.open_with(&tpm, &genuine, false).unwrap_err();
+        assert!(
+            matches!(error, UnsealError::Register { register: found, .. } if found == register),
+            "{error}"
+        );
+        assert_eq!(error.code().id, "tpm.beside");
+        // The site's approval is of the firmware and the release, not of what lies beside it.
+        let pcr7 = firmware::FirmwareLog::parse(&log(&bed.boot))
+            .unwrap()
+            .replay(7);
+        let approval = SiteApproval::sign(&bed.site_key, Digest::new(pcr7), initrd_pcr11(&bed), 5);
+        reseal_site(&bed.path("state"), &approval.unwrap().to_bytes()).unwrap();
+        let error = bed.open_with(&tpm, &genuine, false).unwrap_err();
+        assert_eq!(error.code().id, "tpm.beside");
+        bed.assert_clean(&tpm);
+    }
+}
+
+#[test]
+fn with_something_beside_the_signed_image_nothing_is_sealed() {
+    for register in [12, 13] {
+        let code = provision_on(|events| events.push(event(register, 13, b"beside")));
+        assert_eq!(code, "tpm.beside");
+    }
+}
+
+#[test]
+fn a_root_sealed_under_another_version_of_the_policy_is_said() {
+    let (bed, _) = provisioned();
+    let tpm = bed.start();
+    let path = bed.path("state/root.cbor");
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert_eq!(bytes[..2], [0x8b, 2], "an array of eleven, version 2");
+    bytes[1] = 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.state-version");
+    bed.assert_clean(&tpm);
+}
+
 #[test]
 fn a_kernel_measured_past_the_initrd_is_refused() {
     let (bed, _) = provisioned();
@@ -154,7 +206,7 @@ fn a_manifest_or_a_policy_that_the_release_key_did_not_sign_is_refused() {
     let tpm = bed.start();
     let forged = release(&bed.boot, 5, &bed::key(9));
     let error = bed.open_with(&tpm, &forged, false).unwrap_err();
-    assert_eq!(error.code().id, "release.signature");
+    assert_eq!(error.code().id, "release.key");
     // The manifest is the release key's, the approval of its policy another key's: then it is
     // the TPM that refuses.
     let stolen = bed::release_approved_by(&bed.boot, 5, &bed.release_key, &bed::key(9));
