@@ -10,6 +10,12 @@ phrases! {
     single_nonce() = "single.nonce",
         en "The quote was made for this nonce.",
         fr "Le relevé a été fait pour ce nonce.";
+    single_nonce_other() = "single.nonce-other",
+        en "The quote was made for another nonce, or for none.",
+        fr "Le relevé a été fait pour un autre nonce, ou sans nonce.";
+    single_signature_wrong() = "single.signature-wrong",
+        en "The signature does not hold for this key.",
+        fr "La signature n'est pas valable pour cette clé.";
     single_values(count: usize) = "single.values",
         en "The {count} values given are those that the quote is over.",
         fr "Les {count} valeurs données sont celles que le relevé couvre.";

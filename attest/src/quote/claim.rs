@@ -219,16 +219,28 @@ mod tests {
     fn whatever_can_be_read_in_two_ways_is_refused() {
         let value = "00".repeat(32);
         for (json, why) in [
-            (format!(r#"{{"sha256":{{"7":"{value}","7":"{value}"}}}}"#), "sha256:7 is there twice"),
-            (format!(r#"{{"sha256":{{"7":"{value}"}},"sha256":{{}}}}"#), "there twice"),
+            (
+                format!(r#"{{"sha256":{{"7":"{value}","7":"{value}"}}}}"#),
+                "sha256:7 is there twice",
+            ),
+            (
+                format!(r#"{{"sha256":{{"7":"{value}"}},"sha256":{{}}}}"#),
+                "there twice",
+            ),
             (format!(r#"{{"sha256":{{"07":"{value}"}}}}"#), "no register"),
             (format!(r#"{{"sha256":{{"24":"{value}"}}}}"#), "no register"),
             (format!(r#"{{"sha256":{{"-1":"{value}"}}}}"#), "no register"),
             (format!(r#"{{"sha3":{{"7":"{value}"}}}}"#), "no bank"),
             (format!(r#"{{"sha384":{{"7":"{value}"}}}}"#), "48 bytes"),
             (format!(r#"{{"sha256":{{"7":"0x{value}"}}}}"#), "32 bytes"),
-            (format!(r#"{{"sha256":{{"7":"{value}"}}}} {{}}"#), "trailing"),
-            (format!(r#"{{"sha256":{{"7":["{value}"]}}}}"#), "expected a string"),
+            (
+                format!(r#"{{"sha256":{{"7":"{value}"}}}} {{}}"#),
+                "trailing",
+            ),
+            (
+                format!(r#"{{"sha256":{{"7":["{value}"]}}}}"#),
+                "expected a string",
+            ),
             (r#"{"sha256":[]}"#.to_owned(), "object of registers"),
             ("[]".to_owned(), "object of banks"),
             ("[".repeat(100_000), "more than"),
@@ -236,7 +248,11 @@ mod tests {
             (String::new(), "EOF"),
         ] {
             let found = error(&json);
-            assert!(found.contains(why), "{found} for {}", &json[..json.len().min(80)]);
+            assert!(
+                found.contains(why),
+                "{found} for {}",
+                &json[..json.len().min(80)]
+            );
         }
     }
 }

@@ -16,8 +16,8 @@ pub use key::{AttestationKey, KeyError};
 use crate::digest::Digest;
 use crate::evidence::{POLICY_PCRS, RawQuote};
 use crate::leaf::TpmClock;
-use crate::tpm::attest::Selection;
 use crate::tpm::ALG_SHA256;
+use crate::tpm::attest::Selection;
 use claim::{ClaimedRegisters, selections_in_words};
 use signed::{SignedQuote, Signer};
 

@@ -161,7 +161,9 @@ impl QuotedRegisters {
             if matches!(first, 0 | 0xff) && bytes.all(|byte| *byte == first) {
                 let what = if first == 0 { "zero" } else { "all ones" };
                 let bank = bank_name(bank);
-                return Err(QuoteError::Empty(format!("every {bank} register is {what}")));
+                return Err(QuoteError::Empty(format!(
+                    "every {bank} register is {what}"
+                )));
             }
         }
         Ok(())

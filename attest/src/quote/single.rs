@@ -221,7 +221,10 @@ impl Examination {
             ("clock", format!("{} ms", clock.ms)),
             ("resets", clock.resets.to_string()),
             ("restarts", clock.restarts.to_string()),
-            ("firmware", format!("{:#018x}", info.header.firmware_version)),
+            (
+                "firmware",
+                format!("{:#018x}", info.header.firmware_version),
+            ),
             // A signature can be spelt in two ways by anyone; this cannot.
             ("identity", format!("sha256 {}", Digest::of(attest))),
         ]);
@@ -244,7 +247,8 @@ impl Examination {
         let said = identity::single_signature(&scheme);
         self.checks.push(Check::pass(Subject::Quote, said));
         if !quote.is_normalised() {
-            self.checks.push(Check::note(Subject::Quote, &code::QUOTE_HIGH_S));
+            self.checks
+                .push(Check::note(Subject::Quote, &code::QUOTE_HIGH_S));
         }
         if let GivenKey::Tpm(public) = key {
             self.judge_signer(&quote.info().header, public);
@@ -259,8 +263,8 @@ impl Examination {
     /// far as that can be seen: below a parent that is not given it cannot.
     fn judge_signer(&mut self, header: &Header, public: &Public) {
         let (found, hash) = (&header.qualified_signer, public.name_hash());
-        let of_kind = found.starts_with(&hash.id().to_be_bytes())
-            && found.len() == public.name().len();
+        let of_kind =
+            found.starts_with(&hash.id().to_be_bytes()) && found.len() == public.name().len();
         if !of_kind {
             let check = Check::fail(Subject::Quote, &code::QUOTE_SIGNER);
             let expected = format!("a name made with {}", hash.words());
@@ -271,7 +275,8 @@ impl Examination {
             && masked
         {
             let check = Check::note(Subject::Clock, &code::QUOTE_MASKED);
-            self.checks.push(check.detail(format!("{hierarchy} hierarchy")));
+            self.checks
+                .push(check.detail(format!("{hierarchy} hierarchy")));
         }
     }
 
@@ -300,7 +305,8 @@ impl Examination {
             let only = registers().all(|(_, pcr)| RESETTABLE.contains(&pcr));
             let make = if only { Check::fail } else { Check::note };
             let check = make(SUBJECT, &code::QUOTE_RESETTABLE);
-            self.checks.push(check.detail(selections_in_words(&info.selections)));
+            self.checks
+                .push(check.detail(selections_in_words(&info.selections)));
         }
         if registers().any(|(_, pcr)| DYNAMIC.contains(&pcr)) {
             self.checks.push(Check::note(SUBJECT, &code::QUOTE_DYNAMIC));
@@ -316,7 +322,8 @@ impl Examination {
     fn judge_values(&mut self, quote: &SignedQuote, claimed: Option<&ClaimedRegisters>) {
         const SUBJECT: Subject = Subject::Registers;
         let Some(claimed) = claimed else {
-            self.checks.push(Check::note(SUBJECT, &code::QUOTE_VALUES_UNASKED));
+            self.checks
+                .push(Check::note(SUBJECT, &code::QUOTE_VALUES_UNASKED));
             return;
         };
         match quote.over(claimed) {
@@ -345,10 +352,15 @@ impl Examination {
 fn failed(subject: Subject, error: &QuoteError) -> Check {
     let check = Check::fail(subject, error.code());
     match error {
-        QuoteError::Qualifying { expected, found }
-        | QuoteError::Registers { expected, found }
-        | QuoteError::Digest { expected, found } => check.sides(expected, found),
-        QuoteError::Signature(SignatureError::Wrong) => check,
+        QuoteError::Qualifying { expected, found } => check
+            .saying(identity::single_nonce_other())
+            .sides(expected, found),
+        QuoteError::Registers { expected, found } | QuoteError::Digest { expected, found } => {
+            check.sides(expected, found)
+        }
+        QuoteError::Signature(SignatureError::Wrong) => {
+            check.saying(identity::single_signature_wrong())
+        }
         other => check.detail(other),
     }
 }

@@ -338,3 +338,41 @@ fn check_authority(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STM: &[u8] = include_bytes!("../selftest/vectors/certificates/stm-intermediate.der");
+    const STM_ROOT: &[u8] = include_bytes!("../selftest/vectors/certificates/stm-root.der");
+    const GLOBALSIGN: &[u8] =
+        include_bytes!("../selftest/vectors/certificates/globalsign-root.der");
+
+    fn path(certificate: &[u8], at: u64) -> Result<usize, &'static str> {
+        let mut authorities = Authorities::default();
+        authorities.add_roots(GLOBALSIGN).unwrap();
+        authorities.add_intermediates(STM_ROOT).unwrap();
+        authorities.add_intermediates(STM).unwrap();
+        let mut search = Search {
+            authorities: &authorities,
+            at,
+            signatures: 0,
+        };
+        let certificate = Certificate::read(certificate).unwrap();
+        let found = search.from(&certificate, &mut Vec::new());
+        found
+            .map(|path| path.len())
+            .map_err(|error| error.code().id)
+    }
+
+    /// Critical policies, path lengths and names of three authorities, as a vendor wrote them.
+    #[test]
+    fn the_authorities_of_a_vendor() {
+        let now = 1_800_000_000;
+        assert_eq!(path(STM, now), Ok(2));
+        assert_eq!(path(STM_ROOT, now), Ok(1));
+        // 2045: the vendor's root has ended, the one above has not.
+        assert_eq!(path(STM, 2_366_841_600), Err("certificate.date"));
+        assert_eq!(path(STM_ROOT, 2_366_841_600), Ok(1));
+    }
+}

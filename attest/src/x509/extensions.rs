@@ -50,7 +50,10 @@ impl Extensions {
                 reason,
             };
             let before = given.iter().take(at);
-            if before.into_iter().any(|one| one.extn_id == extension.extn_id) {
+            if before
+                .into_iter()
+                .any(|one| one.extn_id == extension.extn_id)
+            {
                 return Err(refused("it is there twice".to_owned()));
             }
             match extensions.take(extension) {

@@ -45,7 +45,8 @@ pub(super) fn check(
             let key = p256::ecdsa::VerifyingKey::from(key);
             p256::ecdsa::DerSignature::try_from(signature).is_ok_and(|signature| {
                 // RFC 5480: of a longer digest the leftmost bits count.
-                key.verify_prehash(&hash.digest(message), &signature).is_ok()
+                key.verify_prehash(&hash.digest(message), &signature)
+                    .is_ok()
             })
         }
         (Algorithm::Ecdsa(hash), Key::P384(key)) => {
