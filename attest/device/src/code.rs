@@ -9,6 +9,7 @@ use crate::firmware::FirmwareError;
 use crate::measure::MeasureError;
 use crate::provision::ProvisionError;
 use crate::record::RecordError;
+use crate::response::ResponseCode;
 use crate::storage::StorageError;
 use crate::tpm::OpenTpmError;
 use crate::unseal::UnsealError;
@@ -34,6 +35,21 @@ codes! {
     FAILED = "tpm.failed",
         "The TPM refused a command for a reason that is none of ours.",
         "Look the response up; reset the machine once; a TPM in failure mode must be replaced.";
+    FAILURE_MODE = "tpm.failure-mode",
+        "The TPM found a fault in itself and refuses everything.",
+        "Power the machine off and on; if it stays so, the TPM must be replaced and the appliance restored with its recovery key.";
+    NOT_STARTED = "tpm.not-started",
+        "The TPM was not started: no firmware ran before us.",
+        "Boot the machine through its firmware; on a development stand start the stand, which does it.";
+    DISABLED = "tpm.disabled",
+        "The TPM, or the hierarchy of keys that is needed, is switched off.",
+        "Enable the TPM and its owner and endorsement hierarchies in the firmware's menu.";
+    FULL = "tpm.full",
+        "The TPM has no room left for a key, a session or an NV index.",
+        "End the other programs that use the TPM, or reset the machine; remove NV indices that nobody needs.";
+    BUSY = "tpm.busy",
+        "The TPM asked for patience each time, for too long.",
+        "Wait a minute and try again; if it stays so, reset the machine.";
     ALTERED = "tpm.altered",
         "An answer of the TPM was altered or malformed on its way.",
         "Suspect the bus between processor and TPM; do not enter secrets on this machine.";
@@ -60,7 +76,7 @@ codes! {
         "Treat the machine as tampered with; restore with the recovery key on a cleared TPM.";
     LOCKOUT = "tpm.lockout",
         "The TPM is locked out because of wrong authorisations.",
-        "Leave the machine on until the TPM forgets them; find out who tried.";
+        "Leave the machine on for as long as the message says, then try again; find out who tried (casemate tpm status shows the count).";
     OWNED = "tpm.owned",
         "The TPM has an owner already, so an appliance cannot be set up on it.",
         "Clear the TPM in the firmware's menu, which destroys what it protects, then start again.";
@@ -108,14 +124,32 @@ codes! {
         "Install swtpm (make does) and read its log in the run directory.";
 }
 
+/// The stable code of a refusal.
+fn refused(code: ResponseCode) -> &'static Code {
+    if code.is_lockout() {
+        &LOCKOUT
+    } else if code.is_failure_mode() {
+        &FAILURE_MODE
+    } else if code.is_not_started() {
+        &NOT_STARTED
+    } else if code.is_disabled() {
+        &DISABLED
+    } else if code.is_full() {
+        &FULL
+    } else if code.is_retry() {
+        &BUSY
+    } else {
+        &FAILED
+    }
+}
+
 impl TpmError {
     /// The stable code of this error.
     #[must_use]
     pub fn stable(&self) -> &'static Code {
         match self {
             Self::Connection(_) => &UNREACHABLE,
-            Self::Refused { code, .. } if code.is_lockout() => &LOCKOUT,
-            Self::Refused { .. } => &FAILED,
+            Self::Refused { code, .. } => refused(*code),
             Self::Malformed { .. } | Self::Altered { .. } => &ALTERED,
             Self::Random => &RANDOM,
         }
@@ -253,10 +287,11 @@ impl ProvisionError {
 #[must_use]
 pub fn exit(code: &Code) -> u8 {
     match code.id {
-        "tpm.unreachable" | "tpm.swtpm" => 3,
+        "tpm.unreachable" | "tpm.swtpm" | "tpm.not-started" | "tpm.busy" => 3,
         "tpm.address" | "release.malformed" | "tpm.firmware-log" | "tpm.handover" => 2,
         "tpm.state-damaged" | "tpm.state-version" => 5,
-        "tpm.failed" | "tpm.random" | "tpm.runtime-log" | "tpm.unsteady" => 70,
+        "tpm.failed" | "tpm.failure-mode" | "tpm.full" | "tpm.random" | "tpm.runtime-log"
+        | "tpm.unsteady" => 70,
         _ => 4,
     }
 }

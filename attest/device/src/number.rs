@@ -67,3 +67,5 @@ pub(crate) const SRK_HANDLE: u32 = 0x8100_0001;
 pub(crate) const LOG_KEY_HANDLE: u32 = 0x8100_4301;
 /// NV index of the EK certificate (TCG EK Credential Profile, template L-2).
 pub(crate) const EK_CERTIFICATE: u32 = 0x01C0_000A;
+/// NV index of the certificate of an RSA 2048 EK (template L-1).
+pub(crate) const EK_CERTIFICATE_RSA: u32 = 0x01C0_0002;

@@ -66,10 +66,7 @@ pub enum ProvisionError {
     #[error("this TPM is owned already (owner authorisation set: {}, lockout: {})", .0.owner_set, .0.lockout_set)]
     Owned(Permanent),
     /// Dictionary-attack lockout.
-    #[error(
-        "the TPM is locked out after {} wrong authorisations; it forgets one every {} s",
-        .0.lockout_counter, .0.lockout_interval
-    )]
+    #[error("{}", .0.lockout_words())]
     Lockout(Permanent),
     /// The record cannot be written.
     #[error(transparent)]

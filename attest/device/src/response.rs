@@ -41,6 +41,21 @@ impl ResponseCode {
     pub const fn is_not_started(self) -> bool {
         self.base() == 0x100
     }
+    /// The TPM found a fault in itself and does nothing more until it is reset.
+    #[must_use]
+    pub const fn is_failure_mode(self) -> bool {
+        self.base() == 0x101
+    }
+    /// A hierarchy or a command was switched off.
+    #[must_use]
+    pub const fn is_disabled(self) -> bool {
+        matches!(self.base(), 0x85 | 0x120)
+    }
+    /// No room: object slots, session slots, memory, NV space.
+    #[must_use]
+    pub const fn is_full(self) -> bool {
+        matches!(self.base(), 0x14B | 0x901..=0x906)
+    }
     /// An authorisation value was wrong.
     #[must_use]
     pub const fn is_auth(self) -> bool {
@@ -49,7 +64,8 @@ impl ResponseCode {
     /// The TPM asks for the same command again.
     #[must_use]
     pub(crate) const fn is_retry(self) -> bool {
-        matches!(self.base(), 0x922 | 0x908 | 0x90A)
+        // Retry, yielded, testing, NV written too often, NV not available.
+        matches!(self.base(), 0x922 | 0x908 | 0x90A | 0x920 | 0x923)
     }
     const fn words(self) -> &'static str {
         match self.base() {
@@ -70,9 +86,13 @@ impl ResponseCode {
             0x12F => "this authorisation is not available here",
             0x149 => "not authorised to touch this NV index",
             0x14A => "the NV index was never written",
+            0x14B => "no room for an NV index",
             0x14C => "the NV index exists already",
             0x902 => "no free object slot",
             0x903 => "no free session slot",
+            0x920 => "NV memory was written too often in a short time",
+            0x922 | 0x90A => "busy",
+            0x923 => "NV memory is not available now",
             0x921 => "locked out after wrong authorisations",
             _ => "see TPM 2.0 Library Part 2, section 6.6",
         }

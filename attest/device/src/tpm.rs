@@ -64,15 +64,33 @@ pub struct Permanent {
     pub in_lockout: bool,
     /// Wrong authorisations counted.
     pub lockout_counter: u32,
+    /// How many lock.
+    pub lockout_max: u32,
     /// Seconds until one of them is forgotten.
     pub lockout_interval: u32,
+    /// Seconds for which a wrong lockout authorisation bars that hierarchy itself.
+    pub lockout_recovery: u32,
+}
+
+impl Permanent {
+    /// The dictionary-attack state in one sentence, for a refusal.
+    #[must_use]
+    pub fn lockout_words(&self) -> String {
+        format!(
+            "the TPM is locked out: {} wrong authorisations, {} lock it; it forgets one every {} s \
+             while it is powered",
+            self.lockout_counter, self.lockout_max, self.lockout_interval
+        )
+    }
 }
 
 const CAP_HANDLES: u32 = 1;
 const CAP_TPM_PROPERTIES: u32 = 6;
 const PT_PERMANENT: u32 = 0x200;
 const PT_LOCKOUT_COUNTER: u32 = 0x20E;
+const PT_MAX_AUTH_FAIL: u32 = 0x20F;
 const PT_LOCKOUT_INTERVAL: u32 = 0x210;
+const PT_LOCKOUT_RECOVERY: u32 = 0x211;
 
 impl Tpm {
     /// Connects to a TPM: `device:/dev/tpmrm0`, `swtpm:path=/absolute/socket` or
@@ -125,7 +143,7 @@ impl Tpm {
         })
     }
 
-    fn property(&self, property: u32) -> Result<u32, TpmError> {
+    pub(crate) fn property(&self, property: u32) -> Result<u32, TpmError> {
         let answer = self.capability(CAP_TPM_PROPERTIES, property, 1)?;
         answer.read("TPM2_GetCapability", |take| {
             take.raw(5)?;
@@ -135,7 +153,7 @@ impl Tpm {
         })
     }
 
-    fn capability(
+    pub(crate) fn capability(
         &self,
         capability: u32,
         property: u32,
@@ -162,7 +180,9 @@ impl Tpm {
             lockout_set: flags & 0x4 != 0,
             in_lockout: flags & 0x200 != 0,
             lockout_counter: self.property(PT_LOCKOUT_COUNTER)?,
+            lockout_max: self.property(PT_MAX_AUTH_FAIL)?,
             lockout_interval: self.property(PT_LOCKOUT_INTERVAL)?,
+            lockout_recovery: self.property(PT_LOCKOUT_RECOVERY)?,
         })
     }
 
@@ -234,7 +254,8 @@ impl Tpm {
         self.connection.run(command).map(drop)
     }
 
-    /// The EK certificate in NV, DER without the padding some vendors add.
+    /// The EK certificate in NV, DER without the padding some vendors add. None when there is no
+    /// such index, or nothing in it that begins as a certificate does.
     ///
     /// # Errors
     /// [`TpmError`] when the TPM has one that cannot be read.
@@ -252,7 +273,7 @@ impl Tpm {
             let authority = crate::connection::Authority::Empty;
             bytes.extend(self.connection.nv_read(authority, &index, part, offset)?);
         }
-        Ok(Some(der_prefix(bytes)))
+        Ok(der_prefix(bytes))
     }
 
     pub(crate) fn hierarchy(handle: u32) -> Entity {
@@ -260,11 +281,39 @@ impl Tpm {
     }
 }
 
-/// Cuts what follows the outer DER SEQUENCE (0xFF or zero padding).
-fn der_prefix(mut bytes: Vec<u8>) -> Vec<u8> {
-    if let [0x30, 0x82, high, low, ..] = bytes.as_slice() {
-        let length = usize::from(u16::from_be_bytes([*high, *low])).saturating_add(4);
-        bytes.truncate(length);
+/// The outer DER SEQUENCE alone: what follows is padding (0xFF or zero). None when the bytes begin
+/// with none, or end before it does.
+fn der_prefix(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+    // A certificate is never shorter than 128 bytes, so its length takes one or two more.
+    let (header, length) = match bytes.as_slice() {
+        [0x30, 0x81, length, ..] => (3, usize::from(*length)),
+        [0x30, 0x82, high, low, ..] => (4, usize::from(u16::from_be_bytes([*high, *low]))),
+        _ => return None,
+    };
+    let end = length.saturating_add(header);
+    (end <= bytes.len()).then(|| {
+        bytes.truncate(end);
+        bytes
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_ends_where_its_der_ends() {
+        let long = [&[0x30, 0x82, 0x01, 0x00][..], &[7; 256]].concat();
+        let short = [&[0x30, 0x81, 0x90][..], &[7; 0x90]].concat();
+        for der in [long, short] {
+            assert_eq!(der_prefix(der.clone()).as_ref(), Some(&der));
+            for padding in [[0xFF; 300], [0x00; 300]] {
+                let padded = [der.as_slice(), &padding].concat();
+                assert_eq!(der_prefix(padded).as_ref(), Some(&der));
+            }
+            assert_eq!(der_prefix(der[..der.len() - 1].to_vec()), None);
+        }
+        assert_eq!(der_prefix(vec![0xFF; 1600]), None);
+        assert_eq!(der_prefix(Vec::new()), None);
     }
-    bytes
 }

@@ -75,10 +75,7 @@ pub enum UnsealError {
     #[error("the TPM refused the policy although registers and floor agree: {0}")]
     Policy(#[source] TpmError),
     /// Dictionary-attack lockout.
-    #[error(
-        "the TPM is locked out after {} wrong authorisations; it forgets one every {} s",
-        .0.lockout_counter, .0.lockout_interval
-    )]
+    #[error("{}", .0.lockout_words())]
     Lockout(Permanent),
     /// The opening could not be measured.
     #[error(transparent)]
