@@ -1,0 +1,29 @@
+//! Executes a program that is no file at all (memfd).
+
+use std::os::fd::AsRawFd;
+
+use super::super::attack::{Loot, Scene, call, io, own, own_program, run, text};
+use super::super::world::{Report, World};
+use super::{Attempt, Control, EACCES, EPERM, bare};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    control: Control::User,
+    stage: bare,
+    attack,
+    seen,
+    inside: &[("script strict model", EPERM), ("*", EACCES)],
+};
+
+fn attack(scene: &Scene) -> Loot {
+    let program = own_program()?;
+    let name = text("program");
+    let memory = own(call(libc::SYS_memfd_create, &[name.as_ptr() as i64, 0])?);
+    let mut file = std::fs::File::from(memory);
+    io(std::io::Write::write_all(&mut file, &program))?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    run(&[&path, "prove", &scene.proof.to_string(), &scene.tag])
+}
+
+fn seen(_: &mut World, report: &Report) -> bool {
+    report.proof
+}

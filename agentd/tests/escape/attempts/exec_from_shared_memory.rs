@@ -1,0 +1,25 @@
+//! Executes a program that it wrote into shared memory.
+
+use super::super::attack::{Loot, Scene, plant, run};
+use super::super::world::{Report, World};
+use super::{Attempt, Control, EACCES, ENOENT, bare};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    control: Control::User,
+    stage: bare,
+    attack,
+    seen,
+    inside: &[("script strict model", ENOENT), ("*", EACCES)],
+};
+
+fn attack(scene: &Scene) -> Loot {
+    let path = format!("/dev/shm/{}", scene.tag);
+    let planted = plant(&path, 0o755);
+    let ran = planted.and_then(|()| run(&[&path, "prove", &scene.proof.to_string(), &scene.tag]));
+    let _gone = std::fs::remove_file(&path);
+    ran
+}
+
+fn seen(_: &mut World, report: &Report) -> bool {
+    report.proof
+}

@@ -1,0 +1,25 @@
+//! Reads it through its own root in /proc.
+
+use super::super::attack::{Loot, Scene, read};
+use super::super::world::{Report, World};
+use super::{Attempt, Control, ENOENT};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    control: Control::User,
+    stage,
+    attack,
+    seen,
+    inside: &[("*", ENOENT)],
+};
+
+fn stage(world: &mut World) {
+    world.file("secret", &world.secret);
+}
+
+fn attack(scene: &Scene) -> Loot {
+    read(&format!("/proc/self/root{}", scene.host("secret")))
+}
+
+fn seen(world: &mut World, report: &Report) -> bool {
+    report.got(&world.secret)
+}

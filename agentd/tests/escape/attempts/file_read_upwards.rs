@@ -1,0 +1,25 @@
+//! Reads it by going up from where it is.
+
+use super::super::attack::{Loot, Scene, read};
+use super::super::world::{Report, World};
+use super::{Attempt, Control, ENOENT};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    control: Control::User,
+    stage,
+    attack,
+    seen,
+    inside: &[("*", ENOENT)],
+};
+
+fn stage(world: &mut World) {
+    world.file("secret", &world.secret);
+}
+
+fn attack(scene: &Scene) -> Loot {
+    read(&format!("../../../../../../../..{}", scene.host("secret")))
+}
+
+fn seen(world: &mut World, report: &Report) -> bool {
+    report.got(&world.secret)
+}

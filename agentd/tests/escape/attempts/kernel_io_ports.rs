@@ -1,0 +1,22 @@
+//! Reaches for the machine's ports (ioperm).
+
+use super::super::attack::{Loot, Scene, bytes, call};
+use super::super::world::{Report, World};
+use super::{Attempt, Control, EPERM, bare};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    control: Control::Root,
+    stage: bare,
+    attack,
+    seen,
+    inside: &[("*", EPERM)],
+};
+
+fn attack(_: &Scene) -> Loot {
+    call(libc::SYS_ioperm, &[0x80, 1, 1])?;
+    bytes("ports")
+}
+
+fn seen(_: &mut World, report: &Report) -> bool {
+    report.got("ports")
+}

@@ -1,0 +1,26 @@
+//! Makes a directory where it is only to read.
+
+use super::super::attack::{Loot, Scene, io, nothing};
+use super::super::world::{Report, World};
+use super::{Attempt, Control, EPERM, EROFS};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    control: Control::User,
+    stage,
+    attack,
+    seen,
+    inside: &[("script strict model", EPERM), ("*", EROFS)],
+};
+
+fn stage(world: &mut World) {
+    world.share("rules", "deny");
+}
+
+fn attack(scene: &Scene) -> Loot {
+    io(std::fs::create_dir(scene.shared("directory")))?;
+    nothing()
+}
+
+fn seen(world: &mut World, _: &Report) -> bool {
+    world.shared.join("directory").exists()
+}

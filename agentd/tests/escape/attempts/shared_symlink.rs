@@ -1,0 +1,29 @@
+//! Leaves a link for others to follow.
+
+use super::super::attack::{Loot, Scene, io, nothing};
+use super::super::world::{Report, World};
+use super::{Attempt, Control, EPERM, EROFS};
+
+pub(super) const ATTEMPT: Attempt = Attempt {
+    control: Control::User,
+    stage,
+    attack,
+    seen,
+    inside: &[("script strict model", EPERM), ("*", EROFS)],
+};
+
+fn stage(world: &mut World) {
+    world.share("rules", "deny");
+}
+
+fn attack(scene: &Scene) -> Loot {
+    io(std::os::unix::fs::symlink(
+        "/etc/shadow",
+        scene.shared("link"),
+    ))?;
+    nothing()
+}
+
+fn seen(world: &mut World, _: &Report) -> bool {
+    world.shared.join("link").symlink_metadata().is_ok()
+}

@@ -1,0 +1,236 @@
+//! agentd's rooms, as the tests drive them: the same way as a job's sandboxes are
+//! started, with a descriptor for each program that leads to the test.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_imports,
+    reason = "the tests' own program; a failure shall say where"
+)]
+
+mod asked;
+
+use std::collections::HashMap;
+use std::io::{IoSliceMut, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use asked::{Answer, Ask};
+use casemate_agentd::pack::{ReleaseKey, SignedPack};
+use casemate_agentd::sandbox::enclosure::{Enclosure, Extra, PASSED};
+use casemate_agentd::sandbox::job_directory::JobDirectory;
+use casemate_agentd::sandbox::{
+    Bind, How, LaunchSpec, Narrowed, Right, Running, Sandbox, launch, sys,
+};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["launch"] => launch::main(),
+        ["inside"] => inside(),
+        [pack, key, base, probe, shared] => outside(pack, key, base, probe, shared),
+        _ => panic!("{words:?}"),
+    }
+}
+
+fn outside(pack: &str, key: &str, base: &str, probe: &str, shared: &str) -> ExitCode {
+    let key = ReleaseKey::read(Path::new(key)).unwrap();
+    let pack = SignedPack::read(Path::new(pack), &key)
+        .unwrap()
+        .verify()
+        .unwrap();
+    let test = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), 3).unwrap();
+    let enclosure = Enclosure {
+        packs: vec![pack.mount().unwrap()],
+        programs: None,
+        extra: vec![
+            Extra::read_only(PathBuf::from(probe), "/brought/probe".into()),
+            Extra::read_only(PathBuf::from(shared), "/brought/shared".into()),
+        ],
+        uid_base: base.parse().unwrap(),
+        uid_count: 2000,
+        passed: Some(test),
+        arguments: vec!["inside".into()],
+    };
+    match enclosure.run() {
+        Ok(How::Exited(0)) => ExitCode::SUCCESS,
+        other => panic!("the rooms ended: {other:?}"),
+    }
+}
+
+struct Rooms {
+    job: JobDirectory,
+    running: HashMap<String, Running>,
+}
+
+fn inside() -> ExitCode {
+    let test = sys::adopt(PASSED).unwrap();
+    let job = JobDirectory::create("job", 64 << 20, 4096).unwrap();
+    job.make("work", 1001, 0o700).unwrap();
+    job.make("desk", 1001, 0o755).unwrap();
+    let mut rooms = Rooms {
+        job,
+        running: HashMap::new(),
+    };
+    while let Some((ask, passed)) = receive(&test) {
+        let answer = rooms.answer(ask, passed);
+        let bytes = serde_json::to_vec(&answer).unwrap();
+        rustix::io::write(&test, &bytes).unwrap();
+    }
+    ExitCode::SUCCESS
+}
+
+fn receive(test: &OwnedFd) -> Option<(Ask, Option<OwnedFd>)> {
+    let mut bytes = vec![0; 64 << 10];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let got = rustix::net::recvmsg(
+        test,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )
+    .unwrap();
+    if got.bytes == 0 {
+        return None;
+    }
+    let mut passed = None;
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut fds) = message {
+            passed = fds.next();
+        }
+    }
+    Some((
+        serde_json::from_slice(&bytes[..got.bytes]).unwrap(),
+        passed,
+    ))
+}
+
+impl Rooms {
+    fn answer(&mut self, ask: Ask, passed: Option<OwnedFd>) -> Answer {
+        match ask {
+            Ask::Start {
+                name,
+                profile,
+                uid,
+                argv,
+                memory_bytes,
+                pids,
+                without,
+            } => {
+                let spec = LaunchSpec {
+                    binds: self.binds(&profile),
+                    profile,
+                    name: name.clone(),
+                    uid,
+                    root: "/packs/test".into(),
+                    argv,
+                    environment: vec![("LC_ALL".into(), "C.UTF-8".into())],
+                    passed,
+                    limits: Narrowed {
+                        memory_bytes,
+                        pids,
+                        ..Narrowed::default()
+                    },
+                };
+                match start(spec, &without) {
+                    Ok(running) => {
+                        self.running.insert(name, running);
+                        Answer::default()
+                    }
+                    Err(refusal) => Answer {
+                        refused: Some(format!("{refusal} ({})", refusal.code.id)),
+                        ..Answer::default()
+                    },
+                }
+            }
+            Ask::Wait { name, kill } => {
+                let running = self.running.remove(&name).expect("it was started");
+                if kill {
+                    running.kill();
+                }
+                let ending = running.wait();
+                Answer {
+                    how: match ending.how {
+                        How::Exited(code) => format!("exited {code}"),
+                        How::Signalled(signal) => format!("signalled {signal}"),
+                        How::Killed => "killed".into(),
+                    },
+                    memory_kills: ending.memory_kills,
+                    memory_peak: ending.memory_peak,
+                    text: running.output_tail(),
+                    ..Answer::default()
+                }
+            }
+            Ask::Read { path } => self.read(&path),
+        }
+    }
+
+    /// What a job has, as far as its profile has the places.
+    fn binds(&self, profile: &str) -> Vec<Bind> {
+        let bind = |from: &str, at: &str, right| Bind {
+            from: from.into(),
+            at: at.into(),
+            right,
+        };
+        let job = |name: &str| self.job.path().join(name).display().to_string();
+        let mut binds = vec![
+            bind("/brought/probe", "/agent/probe", Right::Execute),
+            bind("/brought/shared", "/agent/shared", Right::Execute),
+        ];
+        match profile {
+            "desktop" => binds.extend([
+                bind(&job("work"), "/workspace", Right::Write),
+                bind(&job("desk"), "/run/desk", Right::Write),
+            ]),
+            "office" | "browser" => binds.push(bind(&job("work"), "/workspace", Right::Write)),
+            "hands" => binds.push(bind(&job("desk"), "/run/desk", Right::Read)),
+            _ => {}
+        }
+        binds
+    }
+
+    /// As the supervisor reads what a job wrote.
+    fn read(&self, path: &str) -> Answer {
+        let opened = sys::open_beneath(
+            self.job.handle(),
+            Path::new(path),
+            OFlags::RDONLY | OFlags::NONBLOCK,
+            Mode::empty(),
+        );
+        let read = opened.and_then(|file| {
+            let kind = rustix::fs::fstat(file.as_fd())?.st_mode;
+            if !rustix::fs::FileType::from_raw_mode(kind).is_file() {
+                return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
+            }
+            let mut text = Vec::new();
+            std::fs::File::from(file).read_to_end(&mut text)?;
+            Ok(text)
+        });
+        match read {
+            Ok(text) => Answer {
+                text,
+                ..Answer::default()
+            },
+            Err(e) => Answer {
+                refused: Some(format!("errno {}", e.raw_os_error().unwrap_or(0))),
+                ..Answer::default()
+            },
+        }
+    }
+}
+
+fn start(
+    spec: LaunchSpec,
+    without: &[String],
+) -> Result<Running, casemate_agentd::sandbox::Refusal> {
+    assert!(without.is_empty(), "built without the feature weaken");
+    Sandbox::spawn(spec)
+}
