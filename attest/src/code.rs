@@ -5,9 +5,10 @@
 
 use std::sync::LazyLock;
 
-pub use crate::messages::codes::certificate::*;
 pub use crate::messages::codes::audit::*;
+pub use crate::messages::codes::certificate::*;
 pub use crate::messages::codes::file::*;
+pub use crate::messages::codes::history::*;
 pub use crate::messages::codes::identity::*;
 pub use crate::messages::codes::log::*;
 pub use crate::messages::codes::member::*;

@@ -353,3 +353,90 @@ fn every_code_is_explained() {
     }
     folder.expect(&["explain", "no.code"], 2);
 }
+
+const WITH_LEDGER: [&str; 2] = ["--ledger", "ledger"];
+
+#[test]
+fn verdicts_are_recorded_also_of_a_malformed_file() {
+    let stand = Stand::default();
+    let folder = prepared("ledger", &stand);
+    folder.write("rubbish", b"rubbish");
+    let with = |file| {
+        let mut arguments = VERIFY.to_vec();
+        for argument in &mut arguments {
+            if *argument == "evidence" {
+                *argument = file;
+            }
+        }
+        [&arguments[..], &WITH_LEDGER].concat()
+    };
+    let first = folder.expect(&with("evidence"), 0);
+    assert!(first.contains("history: The ledger has no earlier evidence of this key."));
+    folder.expect(&with("rubbish"), 2);
+    let again = folder.expect(&with("evidence"), 0);
+    assert!(
+        again.contains("evidence.seen") && again.contains("history.failed"),
+        "{again}"
+    );
+    let list = folder.expect(&["ledger", "list", "ledger"], 0);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 3, "{list}");
+    assert!(lines[0].contains(" PASS ") && lines[1].contains(" MALFORMED "));
+    assert!(lines[1].ends_with(" format.malformed"), "{list}");
+    let verified = folder.expect(&["ledger", "verify", "ledger"], 0);
+    let head = verified
+        .lines()
+        .nth(1)
+        .unwrap()
+        .strip_prefix("head ")
+        .unwrap();
+    folder.expect(&["ledger", "verify", "ledger", "--head", head], 0);
+    // One line less: the chain holds, the head is gone.
+    let bytes = fs::read(folder.0.join("ledger")).unwrap();
+    let cut = bytes[..bytes.len() - 1]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .unwrap();
+    folder.write("cut", &bytes[..=cut]);
+    folder.expect(&["ledger", "verify", "cut"], 0);
+    let said = folder.expect(&["ledger", "verify", "cut", "--head", head], 5);
+    assert!(said.contains("ledger.head"), "{said}");
+    // A changed line: no verdict is shown, none is added.
+    let mut changed = bytes.clone();
+    let at = changed.iter().position(|byte| *byte == b'\n').unwrap() + 30;
+    changed[at] ^= 1;
+    folder.write("ledger", &changed);
+    let said = folder.expect(&with("evidence"), 5);
+    assert!(
+        said.contains("ledger.damaged") && !said.contains("PASS"),
+        "{said}"
+    );
+    assert_eq!(fs::read(folder.0.join("ledger")).unwrap(), changed);
+}
+
+#[test]
+fn a_verdict_that_cannot_be_recorded_is_not_shown() {
+    let stand = Stand::default();
+    let folder = prepared("unrecorded", &stand);
+    let arguments = [&VERIFY[..], &["--ledger", "nowhere/ledger"]].concat();
+    let said = folder.expect(&arguments, 2);
+    assert!(
+        said.contains("ledger.unwritable") && !said.contains("PASS"),
+        "{said}"
+    );
+}
+
+#[test]
+fn many_writers_lose_no_record_of_the_ledger() {
+    let stand = Stand::default();
+    let folder = prepared("writers", &stand);
+    let arguments = [&VERIFY[..], &WITH_LEDGER].concat();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..3).for_each(|_| drop(folder.expect(&arguments, 0))));
+        }
+    });
+    let verified = folder.expect(&["ledger", "verify", "ledger"], 0);
+    assert!(verified.starts_with("24 records\n"), "{verified}");
+    assert!(!verified.contains("ledger.torn"));
+}

@@ -3,6 +3,7 @@
 //! - [`codes`]: what each stable code means and what to do next. Shown for what does not hold.
 //! - [`phrases`]: what was found to hold, headings, the verdict's words. A phrase has an id and
 //!   typed arguments.
+//! - [`history`]: what the auditor's own ledger says of earlier verdicts.
 //! - [`identity`]: one quote alone, endorsement certificates, the self-test.
 //! - [`subjects`]: the names of what a verdict judges.
 //!
@@ -38,6 +39,7 @@ macro_rules! phrases {
 }
 
 pub mod codes;
+pub mod history;
 pub mod identity;
 mod language;
 pub mod phrases;

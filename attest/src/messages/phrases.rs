@@ -119,6 +119,12 @@ phrases! {
     decision_fail() = "decision.fail",
         en "FAIL",
         fr "NON CONFORME";
+    decision_malformed() = "decision.malformed",
+        en "MALFORMED",
+        fr "ILLISIBLE";
+    all_judged(all: usize, pass: usize, conditional: usize, fail: usize, malformed: usize) = "all.judged",
+        en "Files: {all}. PASS {pass}, CONDITIONAL {conditional}, FAIL {fail}, MALFORMED {malformed}.",
+        fr "Fichiers : {all}. CONFORME {pass}, SOUS RÉSERVE {conditional}, NON CONFORME {fail}, ILLISIBLE {malformed}.";
     mark_pass() = "mark.pass",
         en "ok",
         fr "bon";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Language, codes, identity, phrases, what};
+use super::{Language, codes, history, identity, phrases, what};
 use crate::code::{self, CODES};
 use crate::messages::subjects::Subject;
 
@@ -40,7 +40,7 @@ fn every_code_speaks_both_languages() {
 #[test]
 fn every_phrase_speaks_both_languages_with_the_same_places() {
     let mut ids = BTreeSet::new();
-    for template in phrases::ALL.iter().chain(identity::ALL) {
+    for template in phrases::ALL.iter().chain(history::ALL).chain(identity::ALL) {
         let id = template.id;
         assert!(ids.insert(id), "{id} is there twice");
         let mut declared = template.arguments.to_vec();

@@ -55,6 +55,7 @@ impl Verdict {
             "jobs": jobs.collect::<Vec<Value>>(),
             "clock": facts.clock.map(|clock| json!({
                 "ms": clock.ms, "resets": clock.resets, "restarts": clock.restarts,
+                "safe": facts.clock_is_safe,
             })),
             "checks": checks.collect::<Vec<Value>>(),
         })

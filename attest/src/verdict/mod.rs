@@ -51,6 +51,12 @@ pub struct Facts {
     pub jobs: Vec<(String, usize)>,
     /// The TPM's clock, when a quote holds.
     pub clock: Option<TpmClock>,
+    /// Whether the TPM says that this clock never went back.
+    pub clock_is_safe: bool,
+    /// The TPM Name of the enrolled attestation key; empty when it cannot be read.
+    pub key: Vec<u8>,
+    /// When the challenge was made that the evidence answers; absent when it answers none.
+    pub asked_ms: Option<u64>,
 }
 
 /// The verdict on one evidence.

@@ -105,10 +105,14 @@ fn check_log_key(
 fn certified(case: &Case<'_>, key: &AttestationKey) -> Result<Public, LogKeyError> {
     let claimed = &case.body.log_key;
     let info = CertifyInfo::from_bytes(&claimed.attest)?;
-    RawSignature::from_bytes(&claimed.signature)
-        .map_err(SignatureError::from)
-        .and_then(|signature| signature.verify(key.public(), &claimed.attest))
-        .map_err(LogKeyError::Signature)?;
+    let rests_on = [key.public().name(), &claimed.attest, &claimed.signature];
+    case.memo.once("certification", &rests_on, || {
+        RawSignature::from_bytes(&claimed.signature)
+            .map_err(SignatureError::from)
+            .and_then(|signature| signature.verify(key.public(), &claimed.attest))
+            .map(drop)
+            .map_err(LogKeyError::Signature)
+    })?;
     key.check_signer(&info.header.qualified_signer)
         .map_err(|_| LogKeyError::Signer)?;
     if info.header.qualifying != log_key_qualifying(case.enrolment.id()).as_bytes() {
@@ -151,12 +155,15 @@ fn check_head(
         return None;
     };
     let digest = cosigned_digest(&checkpoint, audit.cosigned_ms);
-    let cosigned = RawSignature::from_bytes(&audit.cosignature)
-        .map_err(SignatureError::from)
-        .and_then(|signature| match signature.hash() {
-            Hash::Sha256 => signature.verify_digest(log_key, digest.as_bytes()),
-            _ => Err(SignatureError::Wrong),
-        });
+    let rests_on = [log_key.name(), digest.as_bytes(), &audit.cosignature];
+    let cosigned = case.memo.once("cosignature", &rests_on, || {
+        RawSignature::from_bytes(&audit.cosignature)
+            .map_err(SignatureError::from)
+            .and_then(|signature| match signature.hash() {
+                Hash::Sha256 => signature.verify_digest(log_key, digest.as_bytes()),
+                _ => Err(SignatureError::Wrong),
+            })
+    });
     if let Err(error) = cosigned {
         checks.push(Check::fail(SUBJECT, &code::AUDIT_COSIGNATURE).detail(error));
     }

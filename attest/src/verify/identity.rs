@@ -84,7 +84,7 @@ fn check_attestation(
 fn check_activation(case: &Case<'_>) -> Check {
     const SUBJECT: Subject = Subject::Activation;
     let unproven = |why| Check::weak(SUBJECT, &code::ACTIVATION_UNPROVEN).saying(why);
-    let Some(asked) = &case.asked else {
+    let Some(asked) = case.asked else {
         return unproven(phrases::activation_unasked());
     };
     if asked.challenge.credential.is_empty() {

@@ -1,5 +1,7 @@
 //! What was booted: release, quote, event logs, registers, clock.
 
+use std::sync::Arc;
+
 use super::Case;
 use crate::appraisal;
 use crate::code;
@@ -10,9 +12,10 @@ use crate::release::Release;
 use crate::verdict::{Check, Subject};
 
 /// The release that the evidence names, when the release key signed it.
-pub(super) fn check_release(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Release> {
+pub(super) fn check_release(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Arc<Release>> {
     const SUBJECT: Subject = Subject::Release;
-    let release = match Release::verify(&case.body.release, case.inputs.release_key) {
+    let release = case.memo.release(&case.body.release, case.inputs.release_key);
+    let release = match release {
         Ok(release) => release,
         Err(error) => {
             checks.push(Check::fail(SUBJECT, error.code()).detail(error));

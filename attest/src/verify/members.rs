@@ -35,7 +35,7 @@ pub(super) fn check(case: &Case<'_>) -> Vec<Check> {
 /// Whether the evidence answers the challenge that was sent in, in time.
 pub(super) fn check_challenge(case: &Case<'_>) -> Vec<Check> {
     const SUBJECT: Subject = Subject::Challenge;
-    let Some(asked) = &case.asked else {
+    let Some(asked) = case.asked else {
         return vec![Check::weak(SUBJECT, &code::CHALLENGE_ABSENT)];
     };
     let mut checks = Vec::new();

@@ -7,16 +7,23 @@ mod audit;
 mod identity;
 mod measured;
 mod members;
+mod memo;
+mod verifier;
 
+pub use verifier::Verifier;
+
+use memo::Memo;
 use p256::ecdsa::VerifyingKey as ReleaseKey;
 
-use crate::challenge::{Challenge, ChallengeSecret};
+use crate::challenge::Challenge;
 use crate::code::{self, Code};
 use crate::codec::CodecError;
+use crate::digest::Digest;
 use crate::enrolment::{Enrolment, EnrolmentError, Root};
 use crate::evidence::{Body, Evidence};
+use crate::quote::VerifiedQuote;
 use crate::release::Release;
-use crate::verdict::{Check, Facts, ReleaseName, Subject, Verdict};
+use crate::verdict::{Check, Facts, Outcome, ReleaseName, Subject, Verdict};
 
 /// Everything that a judgement rests on. Files are given as their bytes.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +57,9 @@ pub enum VerifyError {
     /// The enrolment record cannot be read or is not the owner's.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
+    /// The evidence names an appliance that none of several enrolment records is of.
+    #[error("the evidence is of appliance {0}, and no enrolment record is")]
+    Unenrolled(Digest),
     /// The verifier's own challenge file cannot be read.
     #[error("the challenge: {0}")]
     Challenge(CodecError),
@@ -65,6 +75,7 @@ impl VerifyError {
         match self {
             Self::Evidence(error) | Self::Challenge(error) | Self::Secret(error) => error.code(),
             Self::Enrolment(error) => error.code(),
+            Self::Unenrolled(_) => &code::ENROLMENT_ABSENT,
         }
     }
 
@@ -74,11 +85,13 @@ impl VerifyError {
         match self {
             Self::Evidence(_) | Self::Challenge(_) | Self::Secret(_) => true,
             Self::Enrolment(error) => error.is_malformed(),
+            Self::Unenrolled(_) => false,
         }
     }
 }
 
 /// The verifier's own challenge, and the answer it expects when it kept it.
+#[derive(Debug)]
 struct Asked {
     bytes: Vec<u8>,
     challenge: Challenge,
@@ -90,8 +103,9 @@ struct Case<'i> {
     body: &'i Body,
     evidence: &'i Evidence,
     enrolment: &'i Enrolment,
-    asked: Option<Asked>,
+    asked: Option<&'i Asked>,
     inputs: &'i Inputs<'i>,
+    memo: &'i Memo,
 }
 
 /// Judges an evidence.
@@ -100,63 +114,62 @@ struct Case<'i> {
 /// [`VerifyError`] when evidence, enrolment or challenge cannot be read, or the enrolment is not
 /// the owner's: then there is no verdict.
 pub fn verify(inputs: &Inputs<'_>) -> Result<Verdict, VerifyError> {
-    let enrolment = Enrolment::verify(inputs.enrolment, inputs.owner_key)?;
-    let asked = read_challenge(inputs)?;
-    let evidence = Evidence::from_bytes(inputs.evidence).map_err(VerifyError::Evidence)?;
+    Verifier::new(*inputs)?.judge(inputs.evidence)
+}
+
+fn judge(
+    inputs: &Inputs<'_>,
+    evidence: &Evidence,
+    enrolment: &Enrolment,
+    asked: Option<&Asked>,
+    memo: &Memo,
+) -> Verdict {
     let case = Case {
         body: evidence.body(),
-        evidence: &evidence,
-        enrolment: &enrolment,
+        evidence,
+        enrolment,
         asked,
         inputs,
+        memo,
     };
     let mut checks = members::check(&case);
     checks.extend(members::check_challenge(&case));
     let key = identity::check(&case, &mut checks);
     let release = measured::check_release(&case, &mut checks);
     let quote = measured::check_quote(&case, key.as_ref(), &mut checks);
-    measured::check_logs(&case, release.as_ref(), quote.as_ref(), &mut checks);
+    measured::check_logs(&case, release.as_deref(), quote.as_ref(), &mut checks);
     let head = audit::check(&case, key.as_ref(), &mut checks);
     checks.push(measured::check_clock(&case, quote.as_ref()));
-    let root = check_root(&case, release.as_ref(), &mut checks);
+    let root = check_root(&case, release.as_deref(), &mut checks);
     let facts = Facts {
         evidence: evidence.id().to_string(),
         enrolment: enrolment.id().to_string(),
         label: enrolment.label().to_owned(),
         release: release.map(|release| ReleaseName {
-            product: release.product,
-            version: release.version,
+            product: release.product.clone(),
+            version: release.version.clone(),
             number: release.number,
         }),
         audit: head.audit,
         jobs: head.jobs,
-        clock: quote.map(|quote| quote.clock()),
+        clock: quote.as_ref().map(VerifiedQuote::clock),
+        clock_is_safe: quote.as_ref().is_some_and(VerifiedQuote::clock_is_safe),
+        key: key
+            .map(|key| key.public().name().to_vec())
+            .unwrap_or_default(),
+        asked_ms: answered(&case, &checks),
     };
-    Ok(Verdict::conclude(checks, root, facts))
+    Verdict::conclude(checks, root, facts)
 }
 
-fn read_challenge(inputs: &Inputs<'_>) -> Result<Option<Asked>, VerifyError> {
-    let Some(bytes) = inputs.challenge else {
-        return Ok(None);
-    };
-    let challenge = Challenge::from_bytes(bytes).map_err(VerifyError::Challenge)?;
-    let secret = inputs.secret.map(ChallengeSecret::from_bytes).transpose();
-    let secret = secret.map_err(VerifyError::Secret)?;
-    if secret
-        .as_ref()
-        .is_some_and(|secret| secret.challenge != crate::digest::Digest::of(bytes))
-    {
-        let reason = "the side file is of another challenge".to_owned();
-        return Err(VerifyError::Secret(CodecError::Member {
-            member: "challenge",
-            reason,
-        }));
-    }
-    Ok(Some(Asked {
-        bytes: bytes.to_vec(),
-        challenge,
-        secret: secret.map(|secret| secret.secret),
-    }))
+/// When the challenge was made, if the evidence answers it.
+fn answered(case: &Case<'_>, checks: &[Check]) -> Option<u64> {
+    let asked = case.asked?;
+    let mut answers = checks
+        .iter()
+        .filter(|check| check.subject == Subject::Challenge);
+    let answered = answers.all(|check| check.outcome == Outcome::Pass);
+    answered.then_some(asked.challenge.created_ms)
 }
 
 /// The root behind it all. A development root passes only when it was asked for.

@@ -31,6 +31,11 @@ pub(crate) const NOW: u64 = 1_800_000_000_000;
 pub(crate) const ORIGIN: &str = "casemate.test/audit";
 
 pub(crate) const MAGIC: u32 = 0xff54_4347;
+pub(crate) const CLOCK: TpmClock = TpmClock {
+    ms: 6000,
+    resets: 3,
+    restarts: 1,
+};
 pub(crate) const QUOTE: u16 = 0x8018;
 pub(crate) const CERTIFY: u16 = 0x8017;
 /// fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, restricted, sign.
@@ -245,6 +250,9 @@ pub(crate) struct Stand {
     pub(crate) firmware: Vec<u8>,
     pub(crate) runtime: Vec<u8>,
     pub(crate) leaves: Vec<Vec<u8>>,
+    /// What the quote says of the TPM's clock.
+    pub(crate) clock: TpmClock,
+    pub(crate) clock_safe: bool,
 }
 
 /// What the auditor holds.
@@ -289,6 +297,8 @@ impl Default for Stand {
             firmware: firmware_log(&firmware_events()),
             runtime: runtime_log(),
             leaves: (0..3).map(|seq| leaf(seq).to_bytes()).collect(),
+            clock: CLOCK,
+            clock_safe: true,
         }
     }
 }
@@ -372,15 +382,20 @@ impl Stand {
     /// `TPMS_ATTEST` up to the part that the kinds differ in.
     pub(crate) fn attest_header(&self, magic: u32, kind: u16, qualifying: &[u8]) -> Vec<u8> {
         let ak = Public::from_sized(&self.ak_public()).unwrap();
+        // The log key was certified once, whatever the clock says since.
+        let (clock, safe) = match kind {
+            CERTIFY => (CLOCK, true),
+            _ => (self.clock, self.clock_safe),
+        };
         [
             &magic.to_be_bytes()[..],
             &kind.to_be_bytes(),
             &sized(&ak.qualified_name(&[0x40, 0x00, 0x00, 0x0b])),
             &sized(qualifying),
-            &6000_u64.to_be_bytes(),
-            &3_u32.to_be_bytes(),
-            &1_u32.to_be_bytes(),
-            &[1],
+            &clock.ms.to_be_bytes(),
+            &clock.resets.to_be_bytes(),
+            &clock.restarts.to_be_bytes(),
+            &[u8::from(safe)],
             &0x2023_u64.to_be_bytes(),
         ]
         .concat()
@@ -492,9 +507,8 @@ impl Stand {
                 wall_ms: NOW,
                 boot_ms: 1000,
                 tpm: TpmClock {
-                    ms: 5500,
-                    resets: 3,
-                    restarts: 1,
+                    ms: self.clock.ms - 500,
+                    ..self.clock
                 },
             },
             statements: vec![Statement {

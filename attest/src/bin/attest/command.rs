@@ -6,7 +6,9 @@ mod enrol;
 mod explain;
 mod log;
 mod quote;
+mod ledger;
 mod verify;
+mod verify_all;
 
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Log(log::ReadLog),
     /// Check an export of an audit log
     Audit(audit::Audit),
+    /// Read a ledger of verdicts
+    Ledger(ledger::LedgerCommand),
     /// Explain a code
     Explain(explain::Explain),
 }
@@ -42,6 +46,7 @@ impl Command {
             Self::Quote(command) => command.run(),
             Self::Log(command) => command.run(),
             Self::Audit(command) => command.run(),
+            Self::Ledger(command) => command.run(),
             Self::Explain(command) => command.run(),
         }
     }

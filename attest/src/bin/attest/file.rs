@@ -2,11 +2,17 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use casemate_attest::code;
+use casemate_attest::report::printable;
 
 use crate::failure::{Exit, Failure};
+
+/// A file's name as it may be shown.
+pub(crate) fn name(path: &Path) -> String {
+    printable(&path.display().to_string())
+}
 
 /// Reads a whole file of at most `max` bytes.
 pub(crate) fn read(path: &Path, max: usize) -> Result<Vec<u8>, Failure> {
@@ -27,6 +33,38 @@ pub(crate) fn read(path: &Path, max: usize) -> Result<Vec<u8>, Failure> {
         ));
     }
     Ok(bytes)
+}
+
+/// The regular files of a folder in the order of their names, and of the folders in it when
+/// `deep`. Links are not followed.
+pub(crate) fn below(folder: &Path, deep: bool) -> Result<Vec<PathBuf>, Failure> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let failed = |why: io::Error| {
+            let what = format!("cannot read {}", name(&folder));
+            Failure::new(Exit::Malformed, &code::FILE_UNREADABLE, what, why)
+        };
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_file() {
+                files.push(entry.path());
+            } else if kind.is_dir() && deep {
+                folders.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        let what = format!("cannot read {}", name(folder));
+        return Err(Failure::new(
+            Exit::Malformed,
+            &code::FILE_UNREADABLE,
+            what,
+            "no file is in it",
+        ));
+    }
+    Ok(files)
 }
 
 /// Writes a new file. A file that is there already is not touched.

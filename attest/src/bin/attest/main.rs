@@ -7,6 +7,7 @@ mod command;
 mod failure;
 mod file;
 mod key;
+mod ledger_file;
 
 use std::process::ExitCode;
 
@@ -25,7 +26,8 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done or passed, 1 failed or conditional, 2 bad usage or malformed
-input, 70 a fault of this program. `attest explain CODE` explains a code.";
+input, 5 a damaged ledger, 70 a fault of this program. `attest explain CODE`
+explains a code.";
 
 fn main() -> ExitCode {
     let done = Arguments::parse().command.run();

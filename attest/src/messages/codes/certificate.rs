@@ -81,4 +81,9 @@ codes! {
            "Use the record that is there; a record is never replaced.",
         fr "Cette clé d'endossement est déjà enrôlée.",
            "Utiliser le dossier existant ; un dossier n'est jamais remplacé.";
+    USAGE_ROOT = "usage.root",
+        en "The root and the authorities that were given do not go together.",
+           "Give --root swtpm-ca or --root hardware with --ek-root, or neither.",
+        fr "La racine et les autorités données ne vont pas ensemble.",
+           "Donner --root swtpm-ca ou --root hardware avec --ek-root, ou ni l'un ni l'autre.";
 }

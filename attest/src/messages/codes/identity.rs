@@ -21,6 +21,11 @@ codes! {
            "Give the enrolment record of the appliance that answered.",
         fr "La preuve est celle d'un autre appareil que celui du dossier d'enrôlement.",
            "Donner le dossier d'enrôlement de l'appareil qui a répondu.";
+    ENROLMENT_ABSENT = "enrolment.absent",
+        en "The evidence is of an appliance that none of the enrolment records given is of.",
+           "Give that appliance's enrolment record; if there is none, do not rely on the evidence.",
+        fr "La preuve est celle d'un appareil dont aucun dossier d'enrôlement n'a été donné.",
+           "Donner le dossier d'enrôlement de cet appareil ; s'il n'y en a pas, ne pas se fier à la preuve.";
     ENROLMENT_DEVELOPMENT = "enrolment.development",
         en "The appliance was enrolled as a development stand.",
            "For a trial, accept it with --accept-development; otherwise enrol a real appliance.",

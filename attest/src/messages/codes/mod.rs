@@ -16,9 +16,10 @@ macro_rules! codes {
     };
 }
 
-pub mod certificate;
 pub mod audit;
+pub mod certificate;
 pub mod file;
+pub mod history;
 pub mod identity;
 pub mod log;
 pub mod member;
@@ -36,6 +37,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static Code, French)> {
     let areas = [
         audit::ALL,
         file::ALL,
+        history::ALL,
         identity::ALL,
         certificate::ALL,
         release::ALL,

@@ -4,27 +4,35 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use casemate_attest::challenge::MAX_CHALLENGE;
+use casemate_attest::digest::Digest;
 use casemate_attest::enrolment::MAX_ENROLMENT;
 use casemate_attest::evidence::MAX_EVIDENCE;
-use casemate_attest::export::MAX_EXPORT;
+use casemate_attest::export::{MAX_EXPORT, VerifiedExport};
+use casemate_attest::ledger::Entry;
 use casemate_attest::messages::Language;
-use casemate_attest::verdict::Decision;
-use casemate_attest::verify::{Inputs, verify};
+use casemate_attest::verdict::{Decision, Verdict};
+use casemate_attest::verify::{Inputs, Verifier, VerifyError};
 use clap::Args;
 
-use super::now_ms;
+use super::{now_ms, verify_all};
 use crate::failure::{Exit, Failure};
+use crate::ledger_file::LedgerFile;
 use crate::{file, key};
 
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "attest verify [OPTIONS] --enrolment <FILE> --owner-key <FILE>\n                     --release-key <FILE> <EVIDENCE>"
+    override_usage = "attest verify [OPTIONS] --enrolment <PATH> --owner-key <FILE>\n                     --release-key <FILE> <EVIDENCE | --all <DIR>>"
 )]
 pub(crate) struct Verify {
     /// The evidence file
-    evidence: PathBuf,
-    /// The appliance's enrolment record
-    #[arg(long, value_name = "FILE")]
+    #[arg(required_unless_present = "all")]
+    evidence: Option<PathBuf>,
+    /// Judge every file below a folder, one line each; links are not followed
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["evidence", "audit"])]
+    all: Option<PathBuf>,
+    /// The appliance's enrolment record, or a folder of records of which each
+    /// evidence finds its own
+    #[arg(long, value_name = "PATH")]
     enrolment: PathBuf,
     /// The owner's key, PEM: who signed the enrolment record
     #[arg(long, value_name = "FILE")]
@@ -32,13 +40,17 @@ pub(crate) struct Verify {
     /// The release key, PEM: who signs releases
     #[arg(long, value_name = "FILE")]
     release_key: PathBuf,
-    /// The challenge that this answers; without one, or without its FILE.secret
-    /// beside it, the verdict is CONDITIONAL at best
-    #[arg(long, value_name = "FILE")]
+    /// The challenge that this answers, or a folder of challenges; without one,
+    /// or without its FILE.secret beside it, the verdict is CONDITIONAL at best
+    #[arg(long, value_name = "PATH")]
     challenge: Option<PathBuf>,
     /// An export of the audit log to hold against the evidence
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
+    /// The ledger of verdicts: what was judged before is held against this
+    /// evidence, and the verdict is added; made when it is not there
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
     /// Let a development release or TPM pass
     #[arg(long)]
     accept_development: bool,
@@ -52,42 +64,83 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let evidence = file::read(&self.evidence, MAX_EVIDENCE)?;
-        let enrolment = file::read(&self.enrolment, MAX_ENROLMENT)?;
+        let language = self.lang;
+        self.judge().map_err(|failure| failure.spoken(language))
+    }
+
+    fn judge(&self) -> Result<ExitCode, Failure> {
         let (owner_key, release_key) = (
             key::ed25519_public(&self.owner_key)?,
             key::release(&self.release_key)?,
         );
-        let optional =
-            |path: Option<&Path>, max| path.map(|path| file::read(path, max)).transpose();
-        let challenge = optional(self.challenge.as_deref(), MAX_CHALLENGE)?;
-        let secret = self
-            .challenge
-            .as_deref()
-            .map(beside)
-            .filter(|path| path.exists());
-        let secret = optional(secret.as_deref(), MAX_CHALLENGE)?;
-        let export = optional(self.audit.as_deref(), MAX_EXPORT)?;
-        let verdict = verify(&Inputs {
-            evidence: &evidence,
-            enrolment: &enrolment,
+        let export = self.audit.as_deref();
+        let export = export
+            .map(|path| file::read(path, MAX_EXPORT))
+            .transpose()?;
+        let mut verifier = Verifier::unenrolled(Inputs {
+            evidence: &[],
+            enrolment: &[],
             owner_key: &owner_key,
             release_key: &release_key,
-            challenge: challenge.as_deref(),
-            secret: secret.as_deref(),
+            challenge: None,
+            secret: None,
             export: export.as_deref(),
             now_ms: now_ms(),
             accept_development: self.accept_development,
-        })
-        .map_err(|error| {
-            let exit = if error.is_malformed() {
-                Exit::Malformed
-            } else {
-                Exit::Failed
-            };
-            let what = format!("cannot judge {}", self.evidence.display());
-            Failure::new(exit, error.code(), what, error)
-        })?;
+        });
+        for record in files(&self.enrolment)? {
+            let bytes = file::read(&record, MAX_ENROLMENT)?;
+            let added = verifier.enrol(&bytes).map_err(VerifyError::from);
+            added.map_err(|error| unjudged(&record, &error))?;
+        }
+        let challenges = self.challenge.as_deref().map(files).transpose()?;
+        for challenge in challenges
+            .into_iter()
+            .flatten()
+            .filter(|path| !is_secret(path))
+        {
+            let secret = Some(beside(&challenge)).filter(|path| path.exists());
+            let secret = secret
+                .map(|path| file::read(&path, MAX_CHALLENGE))
+                .transpose()?;
+            let bytes = file::read(&challenge, MAX_CHALLENGE)?;
+            let asked = verifier.ask(&bytes, secret.as_deref());
+            asked.map_err(|error| unjudged(&challenge, &error))?;
+        }
+        let mut ledger = self.ledger.as_deref().map(LedgerFile::open).transpose()?;
+        match (&self.all, &self.evidence) {
+            (Some(folder), _) => {
+                let style = verify_all::Style {
+                    json: self.json,
+                    language: self.lang,
+                };
+                verify_all::run(folder, &verifier, ledger.as_mut(), style)
+            }
+            (None, Some(evidence)) => {
+                self.judge_one(evidence, &verifier, ledger.as_mut(), export.as_deref())
+            }
+            (None, None) => Ok(ExitCode::SUCCESS),
+        }
+    }
+
+    fn judge_one(
+        &self,
+        path: &Path,
+        verifier: &Verifier<'_>,
+        ledger: Option<&mut LedgerFile>,
+        export: Option<&[u8]>,
+    ) -> Result<ExitCode, Failure> {
+        let evidence = file::read(path, MAX_EVIDENCE)?;
+        let mut judged = verifier.judge(&evidence);
+        if let Some(ledger) = ledger {
+            let entry = entry(&judged, &evidence, verifier);
+            let leaves = export.and_then(leaves);
+            judged = judged.map(|verdict| ledger.compare(verdict, &entry, leaves.as_deref()));
+            ledger.push(entry, judged.as_ref().ok());
+            // Nothing is shown that is not on the disk.
+            ledger.flush()?;
+        }
+        let verdict = judged.map_err(|error| unjudged(path, &error))?;
         let text = if self.json {
             format!("{:#}\n", verdict.json_in(self.lang))
         } else {
@@ -101,9 +154,56 @@ impl Verify {
     }
 }
 
+/// What is to be recorded of a judgement, before the ledger itself was asked.
+pub(super) fn entry(
+    judged: &Result<Verdict, VerifyError>,
+    evidence: &[u8],
+    verifier: &Verifier<'_>,
+) -> Entry {
+    let now = verifier.now_ms();
+    match judged {
+        Ok(verdict) => Entry::of(verdict, evidence, now),
+        Err(error) => {
+            let enrolment = verifier.only_enrolment().map(|enrolment| *enrolment.id());
+            Entry::unjudged(evidence, now, enrolment, error.code().id)
+        }
+    }
+}
+
+/// The leaves of an export that holds; one that does not is the verdict's to say.
+fn leaves(export: &[u8]) -> Option<Vec<Digest>> {
+    let export = VerifiedExport::read(export, None).ok()?;
+    Some(export.hashes)
+}
+
+pub(super) fn unjudged(path: &Path, error: &VerifyError) -> Failure {
+    let exit = if error.is_malformed() {
+        Exit::Malformed
+    } else {
+        Exit::Failed
+    };
+    let what = format!("cannot judge {}", file::name(path));
+    Failure::new(exit, error.code(), what, error)
+}
+
+/// The file itself, or the files of a folder.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if path.is_dir() {
+        file::below(path, false)
+    } else {
+        Ok(vec![path.to_owned()])
+    }
+}
+
+const SECRET: &str = ".secret";
+
 /// The side file of a challenge.
 fn beside(challenge: &Path) -> PathBuf {
     let mut name = challenge.as_os_str().to_owned();
-    name.push(".secret");
+    name.push(SECRET);
     name.into()
+}
+
+fn is_secret(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(SECRET)
 }
