@@ -43,6 +43,18 @@ pub enum Root {
     FirstUse,
 }
 
+impl Root {
+    /// What the root says of the TPM, in an error's text.
+    const fn claim(self) -> &'static str {
+        match self {
+            Self::Development => "a development stand",
+            Self::SwtpmCa => "a software TPM with a certificate",
+            Self::HardwareEk => "a hardware TPM",
+            Self::FirstUse => "trust on first use",
+        }
+    }
+}
+
 /// A PCR's value in the SHA-256 bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct PcrValue {
@@ -153,6 +165,9 @@ pub enum EnrolmentError {
         /// In the record.
         found: Digest,
     },
+    /// The record's root takes a certificate, and there is none.
+    #[error("the enrolment record says {0} and holds no certificate")]
+    Root(&'static str),
 }
 
 impl EnrolmentError {
@@ -164,6 +179,7 @@ impl EnrolmentError {
             Self::Signature(_) => &code::ENROLMENT_SIGNATURE,
             Self::Key(_, code) => code,
             Self::Name { .. } => &code::ENROLMENT_NAME,
+            Self::Root(_) => &code::ENROLMENT_ROOT,
         }
     }
 
@@ -289,6 +305,9 @@ impl Enrolment {
                 expected: request.id(),
                 found: body.id,
             });
+        }
+        if body.root.is_certified() && request.ek_certificate.is_empty() {
+            return Err(EnrolmentError::Root(body.root.claim()));
         }
         let Body {
             id,

@@ -25,6 +25,7 @@ pub mod messages;
 pub mod quote;
 pub mod release;
 pub mod report;
+pub mod roots;
 pub mod sealing;
 pub mod time;
 pub mod tpm;

@@ -57,7 +57,7 @@ pub struct Public {
     name_hash: Hash,
     attributes: u32,
     scheme: Option<Scheme>,
-    aes128_cfb: bool,
+    aes_cfb_bits: Option<u16>,
     key: Key,
     name: Vec<u8>,
 }
@@ -190,7 +190,7 @@ impl Public {
         let name_hash = hash(&mut reader)?;
         let attributes = reader.u32()?;
         let _auth_policy = reader.sized(64)?;
-        let aes128_cfb = symmetric(&mut reader)?;
+        let aes_cfb_bits = symmetric(&mut reader)?;
         let scheme = scheme(&mut reader, kind)?;
         let key = match kind {
             ALG_ECC => ecc(&mut reader)?,
@@ -204,7 +204,7 @@ impl Public {
             name_hash,
             attributes,
             scheme,
-            aes128_cfb,
+            aes_cfb_bits,
             key,
             name,
         })
@@ -234,10 +234,10 @@ impl Public {
         self.scheme
     }
 
-    /// Whether it is a storage key with AES-128 in CFB mode inside, as EKs are.
+    /// The AES key's bits of a storage key with AES in CFB mode inside, as EKs are.
     #[must_use]
-    pub const fn has_aes128_cfb(&self) -> bool {
-        self.aes128_cfb
+    pub const fn aes_cfb_bits(&self) -> Option<u16> {
+        self.aes_cfb_bits
     }
 
     /// Whether the key was made inside the TPM and can never leave it.
@@ -282,14 +282,14 @@ fn hash(reader: &mut Reader<'_>) -> Result<Hash, StructureError> {
     }
 }
 
-/// `TPMT_SYM_DEF_OBJECT` (section 11.1.7). Whether it is AES-128 in CFB mode.
-fn symmetric(reader: &mut Reader<'_>) -> Result<bool, StructureError> {
+/// `TPMT_SYM_DEF_OBJECT` (section 11.1.7): the bits, when it is AES in CFB mode.
+fn symmetric(reader: &mut Reader<'_>) -> Result<Option<u16>, StructureError> {
     match reader.u16()? {
-        ALG_NULL => Ok(false),
+        ALG_NULL => Ok(None),
         ALG_AES => {
             let bits = reader.u16()?;
             let mode = reader.u16()?;
-            Ok(bits == 128 && mode == ALG_CFB)
+            Ok((mode == ALG_CFB).then_some(bits))
         }
         other => reader.error(format!("symmetric algorithm {other:#06x}")),
     }

@@ -3,6 +3,7 @@
 //! The edge: files, the clock and randomness are read here, everything else is in the library.
 #![forbid(unsafe_code)]
 
+mod authorities;
 mod command;
 mod failure;
 mod file;
