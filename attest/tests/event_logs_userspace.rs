@@ -178,3 +178,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[ignore = "writes the fuzz targets' seeds"]
+fn write_fuzz_seeds() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let seeds = [
+        ("userspace_log", "boot", systemd_log()),
+        ("event_log", "ovmf-secboot", logs::genuine()),
+        ("event_log", "old-form", logs::old_form()),
+    ];
+    for (target, name, bytes) in seeds {
+        std::fs::create_dir_all(corpus.join(target)).unwrap();
+        std::fs::write(corpus.join(target).join(name), bytes).unwrap();
+    }
+}
