@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 pub use crate::messages::codes::audit::*;
+pub use crate::messages::codes::boot::*;
 pub use crate::messages::codes::certificate::*;
 pub use crate::messages::codes::file::*;
 pub use crate::messages::codes::history::*;

@@ -181,7 +181,7 @@ fn a_development_verdict() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["verdict"], "PASS");
     assert_eq!(json["line"], "PASS (development root)");
-    assert_eq!(json["checks"].as_array().unwrap().len(), 16);
+    assert_eq!(json["checks"].as_array().unwrap().len(), 17);
 }
 
 #[test]

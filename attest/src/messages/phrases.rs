@@ -29,6 +29,9 @@ phrases! {
     logs_lead(count: usize) = "logs.lead",
         en "{count} events lead to the quoted registers.",
         fr "{count} événements mènent aux registres relevés.";
+    secure_boot_holds(content: &str) = "secure-boot.holds",
+        en "On. {content}",
+        fr "Actif. {content}";
     registers_hold(count: usize) = "registers.hold",
         en "All {count} are as the release and the enrolment have them.",
         fr "Les {count} registres sont tels que la version et l'enrôlement les donnent.";

@@ -61,6 +61,8 @@ subjects! {
     Quote = required, "quote", fr "relevé du TPM";
     /// The logs of what was measured.
     EventLogs = required, "event logs", fr "journaux d'événements";
+    /// What the firmware enforced when it started the image.
+    SecureBoot = required, "secure boot", fr "démarrage sécurisé";
     /// The registers against release and enrolment.
     Registers = required, "registers", fr "registres";
     /// The TPM's key that cosigns the audit log.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Case;
-use crate::appraisal;
+use crate::appraisal::{Measured, Standard, appraise};
 use crate::code;
 use crate::eventlog::{EventLog, Log, LogError, ReplayedLog, has_policy_bank};
 use crate::messages::phrases;
@@ -74,19 +74,30 @@ pub(super) fn check_logs(
     const SUBJECT: Subject = Subject::Registers;
     let replayed = replay(case, quote, checks);
     let (Some(release), Some(quote), Some(replayed)) = (release, quote, replayed) else {
-        checks.push(Check::unjudged(SUBJECT, phrases::unjudged_measured()));
+        for subject in [Subject::SecureBoot, SUBJECT] {
+            checks.push(Check::unjudged(subject, phrases::unjudged_measured()));
+        }
         return;
     };
-    let enrolled = case.enrolment.request();
-    let deviations = appraisal::deviations(release, enrolled, quote, &replayed);
-    if deviations.is_empty() {
+    let standard = Standard {
+        release,
+        enrolled: case.enrolment.request(),
+        baseline: None,
+        shipped: &[],
+    };
+    let appraisal = appraise(&standard, quote, &Measured::all(&replayed));
+    if let Some(enforced) = &appraisal.secure_boot {
+        let held = phrases::secure_boot_holds(&enforced.to_string());
+        checks.push(Check::pass(Subject::SecureBoot, held));
+    }
+    if appraisal.findings.is_empty() {
         let count = quote.values().len();
         checks.push(Check::pass(SUBJECT, phrases::registers_hold(count)));
     }
-    for deviation in deviations {
-        let (expected, found) = deviation.sides();
-        let check = Check::fail(SUBJECT, deviation.code()).detail(&deviation);
-        checks.push(check.sides(expected, found));
+    for finding in appraisal.findings {
+        let subject = finding.subject;
+        let check = Check::fail(subject, finding.code).detail(finding.detail);
+        checks.push(check.sides(finding.expected, finding.found));
     }
 }
 

@@ -147,24 +147,106 @@ pub(crate) const IPL: u32 = 0x0d;
 pub(crate) const VARIABLE: u32 = 0x8000_0001;
 pub(crate) const APPLICATION: u32 = 0x8000_0003;
 
-/// The events of the stand's firmware: register, type, what it measures, payload.
-pub(crate) fn firmware_events() -> Vec<(u32, u32, &'static str, Vec<u8>)> {
-    let mut events: Vec<(u32, u32, &'static str, Vec<u8>)> = vec![
+pub(crate) const ACTION: u32 = 0x8000_0007;
+pub(crate) const AUTHORITY: u32 = 0x8000_00e0;
+
+/// `EFI_GLOBAL_VARIABLE_GUID`.
+pub(crate) const GLOBAL: [u8; 16] = [
+    0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c,
+];
+/// `EFI_IMAGE_SECURITY_DATABASE_GUID`.
+pub(crate) const SECURITY: [u8; 16] = [
+    0xcb, 0xb2, 0x19, 0xd7, 0x3a, 0x3d, 0x96, 0x45, 0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67, 0x65, 0x6f,
+];
+const CERT_X509: [u8; 16] = [
+    0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72,
+];
+const CERT_SHA256: [u8; 16] = [
+    0x26, 0x16, 0xc4, 0xc1, 0x4c, 0x50, 0x92, 0x40, 0xac, 0xa9, 0x41, 0xf9, 0x36, 0x93, 0x43, 0x28,
+];
+
+/// `UEFI_VARIABLE_DATA`.
+pub(crate) fn variable(vendor: &[u8; 16], name: &str, value: &[u8]) -> Vec<u8> {
+    let units: Vec<u16> = name.encode_utf16().collect();
+    [
+        &vendor[..],
+        &(units.len() as u64).to_le_bytes(),
+        &(value.len() as u64).to_le_bytes(),
+        &units
+            .iter()
+            .flat_map(|unit| unit.to_le_bytes())
+            .collect::<Vec<u8>>(),
+        value,
+    ]
+    .concat()
+}
+
+/// `EFI_SIGNATURE_LIST` of entries of one size, each with an owner of zeros.
+fn signature_list(kind: &[u8; 16], entries: &[&[u8]]) -> Vec<u8> {
+    let entry = entries[0].len() + 16;
+    let mut list = kind.to_vec();
+    for size in [28 + entry * entries.len(), 0, entry] {
+        list.extend(u32::try_from(size).unwrap().to_le_bytes());
+    }
+    for data in entries {
+        list.extend([0; 16]);
+        list.extend(*data);
+    }
+    list
+}
+
+pub(crate) fn certificates(entries: &[&[u8]]) -> Vec<u8> {
+    signature_list(&CERT_X509, entries)
+}
+
+pub(crate) fn hashes(entries: &[[u8; 32]]) -> Vec<u8> {
+    let entries: Vec<&[u8]> = entries.iter().map(|entry| &entry[..]).collect();
+    signature_list(&CERT_SHA256, &entries)
+}
+
+/// An event of a boot: register, type, what it measures, payload.
+pub(crate) type BootEvent = (u32, u32, &'static str, Vec<u8>);
+pub(crate) type Events = Vec<BootEvent>;
+
+/// The events of the stand's firmware: register, type, what it measures, payload. As a machine
+/// with Secure Boot on that starts one image; digests are over the payloads throughout.
+pub(crate) fn firmware_events() -> Events {
+    let policy = |name: &'static str, vendor, value: &[u8]| {
+        (7, VARIABLE, name, variable(vendor, name, value))
+    };
+    let mut events: Events = vec![
         (0, 0x08, "firmware version", b"1.0".to_vec()),
         (2, 0x8000_0004, "driver", b"option rom".to_vec()),
-        (7, VARIABLE, "SecureBoot", vec![1]),
-        (4, APPLICATION, "loader", b"uki".to_vec()),
+        policy("SecureBoot", &GLOBAL, &[1]),
+        policy("PK", &GLOBAL, &certificates(&[b"platform key"])),
+        policy("KEK", &GLOBAL, &certificates(&[b"exchange key"])),
+        policy("db", &SECURITY, &certificates(&[b"image key"])),
+        policy("dbx", &SECURITY, &hashes(&[[0xdb; 32]])),
+        (
+            4,
+            ACTION,
+            "boot option",
+            b"Calling EFI Application from Boot Option".to_vec(),
+        ),
     ];
     for pcr in 0..8 {
         events.push((pcr, SEPARATOR, "separator", vec![0; 4]));
     }
+    let allowed = [&[0; 16][..], b"image key"].concat();
+    events.push((
+        7,
+        AUTHORITY,
+        "authority",
+        variable(&SECURITY, "db", &allowed),
+    ));
+    events.push((4, APPLICATION, "loader", b"uki".to_vec()));
     for name in [".linux", ".initrd", ".cmdline", "enter-initrd"] {
         events.push((11, IPL, name, name.as_bytes().to_vec()));
     }
     events
 }
 
-pub(crate) fn firmware_log(events: &[(u32, u32, &'static str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn firmware_log(events: &[BootEvent]) -> Vec<u8> {
     let mut log = log_header(&[(0x000b, 32)]);
     for (pcr, event_type, _, data) in events {
         log.extend(event(*pcr, *event_type, data));
@@ -197,8 +279,7 @@ pub(crate) fn replay(logs: &[&[u8]]) -> Vec<PcrValue> {
     values
 }
 
-fn references() -> Vec<Reference> {
-    let events = firmware_events();
+fn references(events: &[BootEvent]) -> Vec<Reference> {
     let of = |pcr: u8| -> Vec<ExpectedEvent> {
         let of_pcr = events.iter().filter(|event| event.0 == u32::from(pcr));
         of_pcr
@@ -247,6 +328,10 @@ pub(crate) struct Stand {
     pub(crate) ak_attributes: u32,
     pub(crate) development: bool,
     pub(crate) root: Root,
+    /// The firmware events that release and enrolment have, when not the usual ones.
+    pub(crate) blessed: Option<Events>,
+    /// The boot attempts that the release allows to fail.
+    pub(crate) failed_attempts: u64,
     pub(crate) firmware: Vec<u8>,
     pub(crate) runtime: Vec<u8>,
     pub(crate) leaves: Vec<Vec<u8>>,
@@ -294,6 +379,8 @@ impl Default for Stand {
             ak_attributes: AK_ATTRIBUTES,
             development: false,
             root: Root::FirstUse,
+            blessed: None,
+            failed_attempts: 0,
             firmware: firmware_log(&firmware_events()),
             runtime: runtime_log(),
             leaves: (0..3).map(|seq| leaf(seq).to_bytes()).collect(),
@@ -304,6 +391,10 @@ impl Default for Stand {
 }
 
 impl Stand {
+    fn blessed_events(&self) -> Events {
+        self.blessed.clone().unwrap_or_else(firmware_events)
+    }
+
     pub(crate) fn ek_public(&self) -> Vec<u8> {
         endorsement_public(&self.ek)
     }
@@ -321,7 +412,7 @@ impl Stand {
         key: &p256::ecdsa::SigningKey,
         not_after_ms: u64,
     ) -> Vec<u8> {
-        let references = references();
+        let references = references(&self.blessed_events());
         let initrd_pcr11 = references.iter().find(|pcr| pcr.pcr == 11).unwrap().value();
         let parts = ReleaseParts {
             product: "casemate".to_owned(),
@@ -334,14 +425,14 @@ impl Stand {
             pcr_policy_signature: [1; 64],
             boot: BootRules {
                 exit_boot_services: false,
-                failed_attempts: 0,
+                failed_attempts: self.failed_attempts,
             },
         };
         Release::new(parts, key.verifying_key()).sign(key).unwrap()
     }
 
     pub(crate) fn request(&self) -> EnrolmentRequest {
-        let values = replay(&[&firmware_log(&firmware_events())]);
+        let values = replay(&[&firmware_log(&self.blessed_events())]);
         let pcrs: Vec<Digest> = values[..8].iter().map(|pcr| pcr.value).collect();
         EnrolmentRequest::new(Appliance {
             ek_public: self.ek_public(),

@@ -38,17 +38,55 @@ pub(crate) fn event(register: u8, kind: u32, data: &[u8]) -> BootEvent {
     }
 }
 
-/// `UEFI_VARIABLE_DATA` of a global variable.
+/// `UEFI_VARIABLE_DATA` of a variable of Secure Boot. What is no flag becomes a list of one
+/// certificate.
 pub(crate) fn variable(name: &str, value: &[u8]) -> BootEvent {
-    let mut data = vec![
-        0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0, 0xe0, 0x98, 0x03, 0x2b, 0x8c,
+    let value = match name {
+        "SecureBoot" => value.to_vec(),
+        _ if value.is_empty() => Vec::new(),
+        _ => certificates(value),
+    };
+    event(7, 0x8000_0001, &variable_data(name, &value))
+}
+
+/// What allowed the image: an entry of db.
+fn authority(value: &[u8]) -> BootEvent {
+    let entry = [&[0; 16], value].concat();
+    event(7, 0x8000_00e0, &variable_data("db", &entry))
+}
+
+/// `EFI_SIGNATURE_LIST` of one certificate.
+fn certificates(value: &[u8]) -> Vec<u8> {
+    let entry = u32::try_from(value.len()).unwrap() + 16;
+    let mut list = vec![
+        0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0,
+        0x72,
     ];
+    for size in [28 + entry, 0, entry] {
+        list.extend(size.to_le_bytes());
+    }
+    list.extend([0; 16]);
+    list.extend(value);
+    list
+}
+
+fn variable_data(name: &str, value: &[u8]) -> Vec<u8> {
+    let mut data = match name {
+        "db" | "dbx" => vec![
+            0xcb, 0xb2, 0x19, 0xd7, 0x3a, 0x3d, 0x96, 0x45, 0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67,
+            0x65, 0x6f,
+        ],
+        _ => vec![
+            0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0, 0xe0, 0x98, 0x03, 0x2b,
+            0x8c,
+        ],
+    };
     let units: Vec<u16> = name.encode_utf16().collect();
     data.extend(u64::try_from(units.len()).unwrap().to_le_bytes());
     data.extend(u64::try_from(value.len()).unwrap().to_le_bytes());
     data.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
     data.extend(value);
-    event(7, 0x8000_0001, &data)
+    data
 }
 
 pub(crate) fn separator(register: u8) -> BootEvent {
@@ -67,6 +105,7 @@ pub(crate) fn boot() -> Vec<BootEvent> {
         variable("dbx", b"revoked"),
     ];
     events.extend((0..8).map(separator));
+    events.push(authority(b"allowed"));
     events.push(event(4, 0x8000_0003, b"loader"));
     events.push(event(11, 13, b".linux kernel"));
     events

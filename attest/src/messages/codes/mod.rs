@@ -17,6 +17,7 @@ macro_rules! codes {
 }
 
 pub mod audit;
+pub mod boot;
 pub mod certificate;
 pub mod file;
 pub mod history;
@@ -36,6 +37,7 @@ use crate::code::Code;
 pub(crate) fn all() -> impl Iterator<Item = &'static (&'static Code, French)> {
     let areas = [
         audit::ALL,
+        boot::ALL,
         file::ALL,
         history::ALL,
         identity::ALL,

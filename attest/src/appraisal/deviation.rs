@@ -3,18 +3,19 @@
 //! Register by register, event by event, so that the first event that differs is named. A
 //! register that the platform's vendor owns is compared with its value at enrolment.
 
+use super::{Measured, Standard, loader};
 use crate::code::{self, Code};
 use crate::digest::Digest;
 use crate::enrolment::EnrolmentRequest;
-use crate::eventlog::{ReplayedEvent, ReplayedLog, type_name};
-use crate::quote::VerifiedQuote;
+use crate::eventlog::payload::Payload;
+use crate::eventlog::type_name;
 use crate::release::{ExpectedEvent, Reference, Release, Rule};
 
 /// A register that is not as the release or the enrolment has it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Deviation {
     /// The first event that is another one than expected.
-    #[error("register {pcr}: {place} is not {name}: expected {expected}, found {found}")]
+    #[error("register {pcr}: {place} is not {name}: expected {expected}, found {found}{claim}")]
     Event {
         /// The register.
         pcr: u8,
@@ -24,6 +25,8 @@ pub enum Deviation {
         name: String,
         /// The digests that are right.
         expected: String,
+        /// What the log's unauthenticated text says of the event; may be empty.
+        claim: String,
         /// The digest found.
         found: Digest,
     },
@@ -48,12 +51,14 @@ pub enum Deviation {
         expected: String,
     },
     /// Something more was measured.
-    #[error("register {pcr}: {place} is one too many: {found}")]
+    #[error("register {pcr}: {place} is one too many: {found}{claim}")]
     Extra {
         /// The register.
         pcr: u8,
         /// Where the event stands in the log.
         place: String,
+        /// What the log's unauthenticated text says of the event; may be empty.
+        claim: String,
         /// Its digest.
         found: Digest,
     },
@@ -127,24 +132,20 @@ impl Deviation {
     }
 }
 
-/// Compares every quoted register; no deviation means that all of them are as they must be.
-#[must_use]
-pub fn deviations(
-    release: &Release,
-    enrolled: &EnrolmentRequest,
-    quote: &VerifiedQuote,
-    log: &ReplayedLog,
-) -> Vec<Deviation> {
-    let judge = |(pcr, found): &(u8, Digest)| {
-        let Some(reference) = release.reference(*pcr) else {
-            return Some(Deviation::Unknown { pcr: *pcr });
-        };
-        match reference.rule {
-            Rule::Events => compare_events(reference, log),
-            Rule::Enrolled => compare_enrolled(*pcr, enrolled, *found),
-        }
+/// Compares one register with what the release or the enrolment says of it.
+pub(super) fn compare(
+    standard: &Standard<'_>,
+    pcr: u8,
+    found: Digest,
+    events: &[Measured<'_>],
+) -> Option<Deviation> {
+    let Some(reference) = standard.release.reference(pcr) else {
+        return Some(Deviation::Unknown { pcr });
     };
-    quote.values().iter().filter_map(judge).collect()
+    match reference.rule {
+        Rule::Events => compare_events(standard.release, reference, events),
+        Rule::Enrolled => compare_enrolled(pcr, standard.enrolled, found),
+    }
 }
 
 fn compare_enrolled(pcr: u8, enrolled: &EnrolmentRequest, found: Digest) -> Option<Deviation> {
@@ -159,10 +160,26 @@ fn compare_enrolled(pcr: u8, enrolled: &EnrolmentRequest, found: Digest) -> Opti
     }
 }
 
+/// Whether a register's events are those that a release has.
+pub(super) fn matches(release: &Release, pcr: u8, events: &[Measured<'_>]) -> bool {
+    let reference = release.reference(pcr);
+    reference.is_some_and(|reference| {
+        reference.rule == Rule::Events && compare_events(release, reference, events).is_none()
+    })
+}
+
 /// The events must be there in order; of the tail, any beginning.
-fn compare_events(reference: &Reference, log: &ReplayedLog) -> Option<Deviation> {
+fn compare_events(
+    release: &Release,
+    reference: &Reference,
+    events: &[Measured<'_>],
+) -> Option<Deviation> {
     let pcr = reference.pcr;
-    let mut events = log.of(pcr);
+    let booted = match pcr {
+        4 => loader::without_failed_attempts(release.boot, events),
+        _ => events.to_vec(),
+    };
+    let mut events = booted.iter();
     for expected in &reference.events {
         let Some(event) = events.next() else {
             let name = expected.name.clone();
@@ -179,8 +196,12 @@ fn compare_events(reference: &Reference, log: &ReplayedLog) -> Option<Deviation>
     let mut tail = reference.tail.iter();
     for event in events {
         let Some(expected) = tail.next() else {
-            let (place, found) = (event.place(), event.digest);
-            return Some(Deviation::Extra { pcr, place, found });
+            return Some(Deviation::Extra {
+                pcr,
+                place: event.place(),
+                claim: claim(event),
+                found: event.digest,
+            });
         };
         if let Some(deviation) = compare_event(expected, event) {
             return Some(deviation);
@@ -189,7 +210,7 @@ fn compare_events(reference: &Reference, log: &ReplayedLog) -> Option<Deviation>
     None
 }
 
-fn compare_event(expected: &ExpectedEvent, event: &ReplayedEvent) -> Option<Deviation> {
+fn compare_event(expected: &ExpectedEvent, event: &Measured<'_>) -> Option<Deviation> {
     let (pcr, place) = (event.pcr, event.place());
     if !expected.digests.contains(&event.digest) {
         let name = expected.name.clone();
@@ -198,6 +219,7 @@ fn compare_event(expected: &ExpectedEvent, event: &ReplayedEvent) -> Option<Devi
             pcr,
             place,
             name,
+            claim: claim(event),
             expected,
             found,
         });
@@ -213,4 +235,19 @@ fn compare_event(expected: &ExpectedEvent, event: &ReplayedEvent) -> Option<Devi
 fn listed(event: &ExpectedEvent) -> String {
     let digests: Vec<String> = event.digests.iter().map(ToString::to_string).collect();
     digests.join(" or ")
+}
+
+/// What the log says of an event in words that its digest does not cover.
+fn claim(event: &Measured<'_>) -> String {
+    let claimed = match event.payload() {
+        _ if event.words.is_some() => event.words.unwrap_or_default().to_owned(),
+        Payload::Text(text) => text.to_string(),
+        Payload::Image(image) => match image.path.file() {
+            Some(file) => file.to_string(),
+            None => return String::new(),
+        },
+        _ => return String::new(),
+    };
+    let claimed: String = claimed.chars().take(120).collect();
+    format!("; the log, unauthenticated, calls it \"{claimed}\"")
 }
