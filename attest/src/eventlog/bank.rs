@@ -2,6 +2,7 @@
 
 use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
+use sm3::Sm3;
 
 use crate::tpm::{ALG_SHA1, ALG_SHA256, ALG_SHA384, ALG_SHA512};
 
@@ -119,6 +120,30 @@ pub fn bank_digest(id: u16, parts: &[&[u8]]) -> Option<BankDigest> {
         ALG_SHA256 => Some(hash::<Sha256>(parts)),
         ALG_SHA384 => Some(hash::<Sha384>(parts)),
         ALG_SHA512 => Some(hash::<Sha512>(parts)),
+        ALG_SM3_256 => Some(hash::<Sm3>(parts)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALG_SM3_256, bank_digest, bank_name, bank_of_name, bank_size};
+
+    /// GB/T 32905-2016, appendix A.1.
+    #[test]
+    fn sm3_is_what_its_standard_says() {
+        let digest = bank_digest(ALG_SM3_256, &[b"a", b"bc"]).unwrap();
+        let expected = "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0";
+        assert_eq!(hex::encode(digest.as_bytes()), expected);
+    }
+
+    #[test]
+    fn every_bank_has_a_name_and_a_size() {
+        for id in 0..=u16::MAX {
+            let Some(size) = bank_size(id) else { continue };
+            assert_eq!(bank_of_name(bank_name(id)), Some(id));
+            let computed = bank_digest(id, &[]);
+            assert!(computed.is_none_or(|digest| digest.as_bytes().len() == size));
+        }
     }
 }
