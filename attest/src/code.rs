@@ -13,6 +13,7 @@ pub use crate::messages::codes::history::*;
 pub use crate::messages::codes::identity::*;
 pub use crate::messages::codes::log::*;
 pub use crate::messages::codes::member::*;
+pub use crate::messages::codes::predict::*;
 pub use crate::messages::codes::quote::*;
 pub use crate::messages::codes::register::*;
 pub use crate::messages::codes::release::*;

@@ -22,6 +22,7 @@ pub mod leaf;
 pub mod ledger;
 pub mod merkle;
 pub mod messages;
+pub mod predict;
 pub mod quote;
 pub mod release;
 pub mod report;

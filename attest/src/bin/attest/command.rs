@@ -2,6 +2,7 @@
 
 mod audit;
 mod challenge;
+mod predict;
 mod enrol;
 mod explain;
 mod log;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Quote(quote::Quote),
     /// Read, name and replay one event log
     Log(log::ReadLog),
+    /// Say what an image will leave in the registers
+    Predict(predict::Predict),
     /// Check an export of an audit log
     Audit(audit::Audit),
     /// Read a ledger of verdicts
@@ -45,6 +48,7 @@ impl Command {
             Self::Verify(command) => command.run(),
             Self::Quote(command) => command.run(),
             Self::Log(command) => command.run(),
+            Self::Predict(command) => command.run(),
             Self::Audit(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Explain(command) => command.run(),

@@ -31,7 +31,11 @@ pub struct Signature<'b> {
 }
 
 impl<'b> SignatureLists<'b> {
-    pub(super) fn read(bytes: &'b [u8]) -> Result<Self, PayloadError> {
+    /// Reads lists, one after the other to the last byte. No bytes are no lists.
+    ///
+    /// # Errors
+    /// [`PayloadError`] with the place and the reason.
+    pub fn read(bytes: &'b [u8]) -> Result<Self, PayloadError> {
         let mut cursor = Cursor::new(bytes);
         let mut lists = Vec::new();
         while cursor.left() > 0 {

@@ -24,6 +24,7 @@ pub mod history;
 pub mod identity;
 pub mod log;
 pub mod member;
+pub mod predict;
 pub mod quote;
 pub mod register;
 pub mod release;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static Code, French)> {
         identity::ALL,
         certificate::ALL,
         release::ALL,
+        predict::ALL,
         quote::ALL,
         single::ALL,
         log::ALL,
