@@ -6,6 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod logs;
 mod stand;
 
 use casemate_attest::digest::Digest;
@@ -277,6 +278,56 @@ fn an_unseal_that_was_not_measured_or_twice() {
         }),
         ["register.extra"]
     );
+}
+
+/// systemd's own log in the place of the runtime log: its digests lead to the registers and are
+/// compared event by event, whatever it says in words.
+#[test]
+fn a_runtime_log_of_systemd() {
+    let with = |runtime: &[Vec<u8>]| {
+        failures(Stand {
+            runtime: runtime.concat(),
+            ..Stand::default()
+        })
+    };
+    let opened = logs::record(15, "volume-key", "unseal", b"unseal");
+    let phase = |word: &str| logs::record(11, "phase", word, word.as_bytes());
+    assert!(with(std::slice::from_ref(&opened)).is_empty());
+    assert!(with(&[opened.clone(), phase("leave-initrd")]).is_empty());
+    assert_eq!(with(&[phase("leave-initrd")]), ["register.missing"]);
+    assert_eq!(
+        with(&[opened.clone(), phase("emergency")]),
+        ["register.event"]
+    );
+    assert_eq!(with(&[opened.clone(), opened]), ["register.extra"]);
+}
+
+/// What systemd says was measured is held against what was, before any register is.
+#[test]
+fn a_runtime_log_of_systemd_that_lies() {
+    let stand = Stand::default();
+    let auditor = stand.auditor();
+    let mut body = stand.body(&auditor.challenge);
+    body.runtime_log = logs::record(11, "phase", "leave-initrd", b"emergency");
+    let body = body.sealed();
+    let quote = stand.quote(&body.qualifying());
+    let evidence = casemate_attest::evidence::Evidence::new(body, vec![quote]).to_bytes();
+    let failures = stand.judge(&auditor, &evidence).unwrap().failures();
+    assert_eq!(failures, ["log.payload"]);
+}
+
+/// The firmware's log is never of systemd's form.
+#[test]
+fn a_firmware_log_of_systemd() {
+    let stand = Stand::default();
+    let auditor = stand.auditor();
+    let mut body = stand.body(&auditor.challenge);
+    body.firmware_log = logs::systemd_log();
+    let body = body.sealed();
+    let quote = stand.quote(&body.qualifying());
+    let evidence = casemate_attest::evidence::Evidence::new(body, vec![quote]).to_bytes();
+    let failures = stand.judge(&auditor, &evidence).unwrap().failures();
+    assert_eq!(failures, ["log.malformed"]);
 }
 
 #[test]

@@ -268,11 +268,10 @@ pub(crate) fn replay(logs: &[&[u8]]) -> Vec<PcrValue> {
         })
         .collect();
     for log in logs {
-        let log = casemate_attest::eventlog::EventLog::parse(log).unwrap();
-        for event in log.events().iter().filter(|event| event.extends()) {
-            for value in values.iter_mut().filter(|value| value.pcr == event.pcr) {
-                let digest = event.sha256().unwrap();
-                value.value = Digest::of_parts(&[value.value.as_bytes(), digest.as_bytes()]);
+        let log = casemate_attest::eventlog::Log::parse(log).unwrap();
+        for (pcr, digest) in log.extends(0x000b) {
+            for value in values.iter_mut().filter(|value| value.pcr == pcr) {
+                value.value = Digest::of_parts(&[value.value.as_bytes(), digest]);
             }
         }
     }
