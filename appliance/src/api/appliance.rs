@@ -1,5 +1,6 @@
 //! The running appliance, as the API's calls reach it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,10 @@ pub struct Appliance {
     pub started: u64,
     /// Whether the root of trust is a development one.
     pub development: bool,
+    /// Where the record of the sealed root is.
+    pub sealed: PathBuf,
+    /// Number of the release that opened it.
+    pub release: u64,
     /// When a refusal was last recorded.
     pub last_denied: Mutex<Option<Instant>>,
 }

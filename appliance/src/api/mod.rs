@@ -12,4 +12,5 @@ pub mod pace;
 pub mod route;
 pub mod server;
 pub mod show;
+mod tpm;
 pub mod view;

@@ -13,7 +13,7 @@ use super::body::whole;
 use super::error::ApiError;
 use super::server::{Reply, bytes_of, json};
 use super::view::{HaltRequest, JobRequest};
-use super::{call, file};
+use super::{call, file, tpm};
 use crate::code;
 use crate::identity::Principal;
 
@@ -76,6 +76,7 @@ async fn get(
             "the query has a key that this call does not know",
         )),
         (["status"], _) => blocking(move || Ok(json(&call::status(&appliance)?))).await,
+        (["tpm"], _) => blocking(move || Ok(json(&tpm::report(&appliance)?))).await,
         (["workflows"], _) => blocking(move || Ok(json(&call::workflows(&appliance)?))).await,
         (["workflows", name], _) => {
             let name = (*name).to_owned();

@@ -86,6 +86,97 @@ pub struct TpmView {
     pub counter: u64,
 }
 
+/// `GET /v1/tpm`: what the TPM says of itself, and what the root is sealed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TpmReport {
+    /// Its manufacturer's letters.
+    pub manufacturer: String,
+    /// Its vendor's words for it.
+    pub model: String,
+    /// Version of its firmware.
+    pub firmware: String,
+    /// Revision of the specification that it follows.
+    pub revision: String,
+    /// The dictionary-attack state.
+    pub lockout: LockoutView,
+    /// Its clock.
+    pub clock: ClockView,
+    /// PCR banks in use.
+    pub banks: Vec<String>,
+    /// Owner and lockout authorisation are set.
+    pub owned: bool,
+    /// SHA-256 of the endorsement key's public area, hexadecimal: the enrolment's name.
+    pub ek: String,
+    /// The TPM holds a certificate of that key.
+    pub ek_certificate: bool,
+    /// The TPM holds a certificate of an RSA endorsement key, which is not used.
+    pub ek_certificate_rsa: bool,
+    /// Name of the attestation key, hexadecimal.
+    pub ak: String,
+    /// The rollback counter in the TPM's NV memory.
+    pub counter: u64,
+    /// The oldest release, by number, that the root still opens to.
+    pub floor: u64,
+    /// The release, by number, that opened it.
+    pub release: u64,
+    /// What it is sealed to; none if the record is not where the daemon looks.
+    pub sealed: Option<SealedView>,
+}
+
+/// The dictionary-attack state of a TPM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockoutView {
+    /// Protected objects are locked.
+    pub locked: bool,
+    /// Wrong authorisations counted.
+    pub counter: u32,
+    /// How many lock.
+    pub max: u32,
+    /// Seconds until one is forgotten.
+    pub interval_s: u32,
+    /// Seconds for which a wrong lockout authorisation bars the lockout hierarchy.
+    pub recovery_s: u32,
+}
+
+/// A TPM's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockView {
+    /// Milliseconds it has run in its life.
+    pub ms: u64,
+    /// Milliseconds since it was powered.
+    pub powered_ms: u64,
+    /// How often it was reset.
+    pub resets: u32,
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// It was not set back and is not ahead of what was saved.
+    pub safe: bool,
+}
+
+/// What the root is sealed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedView {
+    /// PCR 7, hexadecimal.
+    pub pcr7: String,
+    /// PCR 11 of the release at provisioning, hexadecimal.
+    pub pcr11: String,
+    /// Generation of the derived keys.
+    pub epoch: u64,
+    /// A change that the site approved.
+    pub approval: Option<ApprovalView>,
+}
+
+/// A change that the site approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalView {
+    /// PCR 7 after it, hexadecimal.
+    pub pcr7: String,
+    /// PCR 11 after it, hexadecimal.
+    pub pcr11: String,
+    /// Number of the release after it.
+    pub number: u64,
+}
+
 /// A stored workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkflowView {

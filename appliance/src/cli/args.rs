@@ -42,6 +42,9 @@ pub struct Cli {
 pub enum Command {
     /// Show how the appliance is.
     Status,
+    /// Look at the TPM.
+    #[command(subcommand)]
+    Tpm(Tpm),
     /// Check, add and look at workflows.
     #[command(subcommand)]
     Workflow(Workflow),
@@ -67,6 +70,13 @@ pub enum Command {
     },
     /// Print the manual page.
     Man,
+}
+
+/// Commands about the TPM.
+#[derive(Debug, Subcommand)]
+pub enum Tpm {
+    /// Show what the TPM says of itself and what the root is sealed to.
+    Status,
 }
 
 /// Commands about workflows.

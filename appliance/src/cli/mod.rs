@@ -12,6 +12,7 @@ mod halt;
 mod job;
 mod status;
 pub mod text;
+mod tpm;
 mod workflow;
 
 use std::io::Write;
@@ -80,6 +81,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
     };
     match cli.command {
         Command::Status => status::run(&mut desk),
+        Command::Tpm(command) => tpm::run(&mut desk, &command),
         Command::Workflow(command) => workflow::run(&mut desk, command),
         Command::Job(command) => job::run(&mut desk, command),
         Command::Artifact(command) => artifact::run(&mut desk, command),

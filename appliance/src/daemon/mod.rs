@@ -106,6 +106,8 @@ pub fn run(flags: Flags) -> Result<(), Failure> {
         clocks,
         started,
         development,
+        sealed: flags.state.join("tpm"),
+        release: handover.release,
         last_denied: Mutex::new(None),
     });
     drop(handover);

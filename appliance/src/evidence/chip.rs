@@ -96,6 +96,16 @@ impl Chip {
             counter_auth: handover.counter_auth(),
         })
     }
+
+    /// The rollback counter.
+    ///
+    /// # Errors
+    /// [`ChipError`] if the TPM does not say.
+    pub fn counter(&self) -> Result<u64, ChipError> {
+        self.root
+            .counter(&self.counter_auth)
+            .map_err(|e| ChipError::command("reading the counter", &e))
+    }
 }
 
 type Errand = Box<dyn FnOnce(Result<&Chip, ChipError>) + Send>;
@@ -182,11 +192,7 @@ impl ChipThread {
     /// # Errors
     /// [`ChipError`] if the TPM does not say.
     pub fn read_counter(&self) -> Result<u64, ChipError> {
-        self.ask(|chip| {
-            chip.root
-                .counter(&chip.counter_auth)
-                .map_err(|e| ChipError::command("reading the counter", &e))
-        })
+        self.ask(Chip::counter)
     }
 }
 

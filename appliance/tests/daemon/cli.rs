@@ -6,11 +6,13 @@
 
 use std::path::Path;
 
+use casemate_attest::digest::Digest;
+use casemate_device::{SiteApproval, reseal_site};
 use casemate_protocol::event::{ArtifactKind, ArtifactPart, Event, JobEnd, StepResult};
 use casemate_protocol::lease::{Diagnosis, ToDaemon};
 
 use crate::bed::agent::Agent;
-use crate::bed::{Bed, Said};
+use crate::bed::{self, Bed, Said};
 
 /// A transcript of commands.
 struct Transcript<'b> {
@@ -110,7 +112,17 @@ fn normalised_line(line: &str) -> String {
         "\"resets\":",
         "\"restarts\":",
         "\"counter\":",
+        "\"ms\":",
+        "\"powered_ms\":",
+        "\"firmware\":",
+        "\"revision\":",
         "TPM  ",
+        "firmware  ",
+        "revision  ",
+        "clock  ",
+        "starts  ",
+        "counter  ",
+        "PCR banks  ",
         "evidence, ",
         "enrolment, ",
         "export, ",
@@ -159,9 +171,11 @@ fn calendar(line: &str) -> String {
 fn help_and_usage() {
     let bed = Bed::new();
     let mut transcript = Transcript::new(&bed);
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 23] = [
         &["--help"],
         &["status", "--help"],
+        &["tpm", "--help"],
+        &["tpm", "status", "--help"],
         &["workflow", "--help"],
         &["workflow", "check", "--help"],
         &["workflow", "add", "--help"],
@@ -372,6 +386,31 @@ fn workflows_jobs_and_artifacts() {
     });
     transcript.add(&["--json", "job", "run", "greet", "--wait"], &said);
     transcript.compare("jobs.txt");
+}
+
+#[test]
+fn the_tpm_its_policy_an_approval_and_its_absence() {
+    let mut bed = Bed::running();
+    let approve = |bed: &Bed| {
+        let (site, digest) = (bed::boot::site_key(), |text: &[u8]| Digest::of(text));
+        let approval = SiteApproval::sign(&site, digest(b"new 7"), digest(b"new 11"), 6).unwrap();
+        reseal_site(&bed.path("state/tpm"), &approval.to_bytes()).unwrap();
+    };
+    let mut transcript = Transcript::new(&bed);
+    transcript.run(&["tpm", "status"]);
+    transcript.run(&["--json", "tpm", "status"]);
+    approve(&bed);
+    transcript.run(&["tpm", "status"]);
+    transcript.run(&["--json", "tpm", "status"]);
+    std::fs::rename(bed.path("state/tpm/root.cbor"), bed.path("elsewhere")).unwrap();
+    transcript.run(&["tpm", "status"]);
+    let text = std::mem::take(&mut transcript.text);
+    bed.power_tpm_off();
+    let mut transcript = Transcript::new(&bed);
+    transcript.text = text;
+    transcript.run(&["tpm", "status"]);
+    transcript.run(&["--json", "tpm", "status"]);
+    transcript.compare("tpm.txt");
 }
 
 #[test]

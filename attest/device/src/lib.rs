@@ -45,7 +45,7 @@ pub use handover::Handover;
 pub use logkey::{LogAuth, LogKey};
 pub use measure::{MeasureError, RuntimeLog};
 pub use provision::{ProvisionError, Provisioning, provision};
-pub use record::RecordError;
+pub use record::{RecordError, SealedState};
 pub use register::PcrValue;
 pub use response::ResponseCode;
 pub use root::ApplianceRoot;

@@ -87,6 +87,35 @@ pub(crate) struct RootRecord {
     pub(crate) site_approval: Option<SiteApproval>,
 }
 
+/// What the sealed root is bound to, for an operator: the TPM alone decides whether it opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedState {
+    /// PCR 7 as sealed to.
+    pub pcr7: Digest,
+    /// PCR 11 of the release at provisioning.
+    pub pcr11: Digest,
+    /// Generation of the keys derived from the root.
+    pub epoch: u64,
+    /// A change the site approved, if any.
+    pub site_approval: Option<SiteApproval>,
+}
+
+impl SealedState {
+    /// Reads it from a state's TPM directory.
+    ///
+    /// # Errors
+    /// [`RecordError`] when there is no record or it is damaged.
+    pub fn read(state: &Path) -> Result<Self, RecordError> {
+        let record = RootRecord::read(&RootRecord::path(state))?;
+        Ok(Self {
+            pcr7: record.enrolled_value(7),
+            pcr11: record.enrolled_value(11),
+            epoch: record.epoch,
+            site_approval: record.site_approval,
+        })
+    }
+}
+
 /// What a new record is made of.
 #[derive(Debug)]
 pub(crate) struct Sealed {

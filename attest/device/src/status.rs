@@ -118,7 +118,8 @@ fn words(bytes: &[u8]) -> String {
         .filter(|byte| **byte != 0)
         .map(printable)
         .collect();
-    text.trim().to_owned()
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    parts.join(" ")
 }
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn a_vendors_bytes_act_on_no_terminal() {
         assert_eq!(words(b"IBM\0"), "IBM");
-        assert_eq!(words(b"SW  \0\0\0\0TPM\0"), "SW  TPM");
+        assert_eq!(words(b"SW  \0\0\0\0 TPM\0"), "SW TPM");
         assert_eq!(words(b"\x1b[2J"), "?[2J");
         assert_eq!(words(&[0; 16]), "");
     }

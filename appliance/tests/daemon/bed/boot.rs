@@ -119,6 +119,11 @@ pub(crate) fn release_key() -> SigningKey {
     SigningKey::from_bytes(&[1; 32].into()).unwrap()
 }
 
+/// The key that approves changes of the bed's platform.
+pub(crate) fn site_key() -> SigningKey {
+    SigningKey::from_bytes(&[2; 32].into()).unwrap()
+}
+
 fn release(events: &[BootEvent], number: u64, key: &SigningKey) -> Vec<u8> {
     let expected = |name: &str, kind: u32, data: &[u8]| ExpectedEvent {
         name: name.to_owned(),
@@ -182,10 +187,7 @@ fn release(events: &[BootEvent], number: u64, key: &SigningKey) -> Vec<u8> {
 /// runtime.log and release.cose in the directory.
 pub(crate) fn open_root(swtpm: &Swtpm, directory: &Path) -> Handover {
     let events = boot();
-    let (key, site) = (
-        release_key(),
-        SigningKey::from_bytes(&[2; 32].into()).unwrap(),
-    );
+    let (key, site) = (release_key(), site_key());
     let release = release(&events, 5, &key);
     let path = |name: &str| directory.join(name);
     std::fs::write(path("firmware.log"), log(&events)).unwrap();
@@ -196,7 +198,7 @@ pub(crate) fn open_root(swtpm: &Swtpm, directory: &Path) -> Handover {
     casemate_device::provision(
         &tpm,
         Provisioning {
-            state: &path("unseal"),
+            state: &path("state/tpm"),
             release: &release,
             release_key: key.verifying_key(),
             site_key: site.verifying_key(),
@@ -207,7 +209,7 @@ pub(crate) fn open_root(swtpm: &Swtpm, directory: &Path) -> Handover {
     casemate_device::open(
         &tpm,
         Opening {
-            state: &path("unseal"),
+            state: &path("state/tpm"),
             release: &release,
             runtime_log: &path("runtime.log"),
             raise_floor: false,

@@ -85,6 +85,11 @@ impl Bed {
         self.swtpm = Some(swtpm);
     }
 
+    /// The TPM is gone; whoever is connected finds that out.
+    pub(crate) fn power_tpm_off(&mut self) {
+        self.swtpm.take().unwrap().stop();
+    }
+
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_casemated"));
         command
