@@ -2,17 +2,15 @@
 //! manifest that predicts what it leaves in the PCRs.
 //!
 //! It is a *recording of what firmware would measure*, marked as development throughout; no
-//! firmware runs on the stand. The log ([`recording`]) and the prediction ([`pcr4`], [`pcr7`],
-//! [`pcr11`]) are both made from [`Boot`], by different code: one writes what the firmware does,
-//! event by event, the others say what a release promises. A test holds them against each other.
+//! firmware runs on the stand. The log ([`recording`]) and the prediction
+//! ([`casemate_attest::predict`]) are both made from [`Boot`], by different code: one writes what
+//! the firmware does, event by event, the other says what a release promises. A test holds them
+//! against each other.
 
 mod boot;
 mod certificate;
 mod key;
 mod manifest;
-mod pcr11;
-mod pcr4;
-mod pcr7;
 mod pe;
 mod recording;
 

@@ -1,5 +1,7 @@
 //! What the development stand's imaginary machine boots: the inputs of log and prediction.
 
+use casemate_attest::predict::pcr7::Databases;
+
 use super::{certificate, pe};
 
 /// A UEFI variable that Secure Boot measures.
@@ -101,6 +103,21 @@ impl Boot {
             variables,
             authority,
             sections,
+        }
+    }
+
+    /// The key databases, for the prediction.
+    #[must_use]
+    pub(super) fn databases(&self) -> Databases {
+        let value = |name: &str| {
+            let found = self.variables.iter().find(|variable| variable.name == name);
+            found.map_or_else(Vec::new, |variable| variable.data.clone())
+        };
+        Databases {
+            pk: value("PK"),
+            kek: value("KEK"),
+            db: value("db"),
+            dbx: value("dbx"),
         }
     }
 

@@ -3,12 +3,13 @@
 
 use casemate_attest::digest::Digest;
 use casemate_attest::evidence::POLICY_PCRS;
+use casemate_attest::predict::pcr11::{self, Stub};
+use casemate_attest::predict::{PeImage, PredictError, pcr4, pcr7, pcr12};
 use casemate_attest::release::{BootRules, ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::sealing;
 
 use super::boot::Boot;
 use super::key::ReleaseKey;
-use super::{pcr4, pcr7, pcr11};
 use crate::error::BuildError;
 
 /// 1 January 2036 in milliseconds since 1970: a development release does not age in practice.
@@ -29,7 +30,11 @@ pub fn sign(boot: &Boot, key: &ReleaseKey) -> Result<Signed, BuildError> {
     let references = POLICY_PCRS
         .iter()
         .map(|pcr| reference(boot, *pcr))
-        .collect::<Result<Vec<Reference>, BuildError>>()?;
+        .collect::<Result<Vec<Reference>, PredictError>>()
+        .map_err(|error| BuildError::Tool {
+            program: "the UKI".to_owned(),
+            why: error.to_string(),
+        })?;
     let initrd = references.iter().find(|reference| reference.pcr == 11);
     let initrd_pcr11 = initrd.map_or(Digest::ZERO, Reference::value);
     let approved = sealing::release_approved(*initrd_pcr11.as_bytes(), boot.number);
@@ -58,11 +63,15 @@ pub fn sign(boot: &Boot, key: &ReleaseKey) -> Result<Signed, BuildError> {
 }
 
 /// What a register must hold: image-owned ones by their events, platform-owned ones as enrolled.
-fn reference(boot: &Boot, pcr: u8) -> Result<Reference, BuildError> {
+fn reference(boot: &Boot, pcr: u8) -> Result<Reference, PredictError> {
+    let uki = boot.uki();
+    let uki = PeImage::read(&uki)?;
     let events = match pcr {
-        4 => pcr4::predict(boot)?,
-        7 => pcr7::predict(boot),
-        11 => pcr11::predict(boot),
+        4 => pcr4::predict(&[("UKI", &uki)]),
+        // The development UKI is not signed: nothing verifies a recording.
+        7 => pcr7::events(&boot.databases(), &boot.authority)?,
+        11 => pcr11::predict(&uki, Stub::V257)?,
+        12 => pcr12::predict(None),
         15 => vec![opened(boot.number)],
         _ => Vec::new(),
     };
@@ -71,7 +80,11 @@ fn reference(boot: &Boot, pcr: u8) -> Result<Reference, BuildError> {
     } else {
         Rule::Events
     };
-    let tail = if pcr == 11 { pcr11::tail() } else { Vec::new() };
+    let tail = if pcr == 11 {
+        pcr11::phases()
+    } else {
+        Vec::new()
+    };
     Ok(Reference {
         pcr,
         bank: 0x000b,

@@ -1,10 +1,10 @@
 //! The recorded log: what firmware and systemd-stub would measure of a [`Boot`], event by event,
 //! as a TCG PC Client PFP crypto-agile log with a SHA-256 bank.
 
+use casemate_attest::predict::PeImage;
 use sha2::{Digest as _, Sha256};
 
 use super::boot::{Boot, SECURITY_DATABASE, Variable};
-use super::pe;
 
 const EV_NO_ACTION: u32 = 0x03;
 const EV_SEPARATOR: u32 = 0x04;
@@ -87,8 +87,14 @@ fn loader(log: &mut Log, boot: &Boot) {
     load.extend(0u64.to_le_bytes());
     load.extend(4u64.to_le_bytes());
     load.extend([0x7f, 0xff, 4, 0]);
-    if let Ok(digest) = pe::authenticode(&uki) {
-        log.event_with(4, EV_EFI_BOOT_SERVICES_APPLICATION, &digest, &load);
+    if let Ok(image) = PeImage::read(&uki) {
+        let digest = image.authenticode();
+        log.event_with(
+            4,
+            EV_EFI_BOOT_SERVICES_APPLICATION,
+            digest.as_bytes(),
+            &load,
+        );
     }
     for (name, content) in &boot.sections {
         // The logged text is the section's name in UTF-16; the digests are over other bytes.
