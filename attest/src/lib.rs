@@ -28,6 +28,7 @@ pub mod release;
 pub mod report;
 pub mod roots;
 pub mod sealing;
+pub mod selftest;
 pub mod time;
 pub mod tpm;
 pub mod verdict;

@@ -37,4 +37,10 @@ phrases! {
     certificate_holds(model: &str, root: &str) = "certificate.holds",
         en "{model}; a chosen root vouches for its endorsement key: {root}.",
         fr "{model} ; une racine choisie répond de sa clé d'endossement : {root}.";
+    selftest_holds(count: usize) = "selftest.holds",
+        en "All {count} cases came out as they must.",
+        fr "Les {count} cas ont donné le résultat voulu.";
+    selftest_fails(wrong: usize, count: usize) = "selftest.fails",
+        en "{wrong} of {count} cases did not come out as they must: do not use this program.",
+        fr "{wrong} cas sur {count} n'ont pas donné le résultat voulu : ne pas utiliser ce programme.";
 }

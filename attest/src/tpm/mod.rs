@@ -54,6 +54,22 @@ pub fn bank_name(bank: u16) -> String {
     known.map_or_else(|| format!("{bank:#06x}"), |(name, ..)| (*name).to_owned())
 }
 
+/// Algorithms of the TCG Algorithm Registry (version 1.34, section 6.2) that a structure may name
+/// and that are not allowed here; any other number is none.
+const KNOWN: [u16; 15] = [
+    ALG_SHA1, 0x0005, 0x0008, ALG_NULL, 0x0012, 0x0015, 0x0017, 0x0019, 0x001a, 0x001b, 0x001c,
+    0x0025, 0x0027, 0x0028, 0x0029,
+];
+
+/// Whether a structure that names this algorithm is whole and refused, rather than malformed.
+pub(crate) fn fault_of(algorithm: u16) -> Fault {
+    if KNOWN.contains(&algorithm) {
+        Fault::Refused
+    } else {
+        Fault::Malformed
+    }
+}
+
 /// A hash that a signature or a name may use: SHA-256 or stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {

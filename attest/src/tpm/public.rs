@@ -195,7 +195,7 @@ impl Public {
         let key = match kind {
             ALG_ECC => ecc(&mut reader)?,
             ALG_RSA => rsa(&mut reader)?,
-            other => return reader.refuse(format!("a key of kind {other:#06x}")),
+            other => return reader.refuse(other, format!("a key of kind {other:#06x}")),
         };
         reader.end()?;
         // Part 1, section 16: Name = nameAlg || H_nameAlg(TPMT_PUBLIC).
@@ -278,7 +278,7 @@ fn hash(reader: &mut Reader<'_>) -> Result<Hash, StructureError> {
     let id = reader.u16()?;
     match Hash::of_id(id) {
         Some(hash) => Ok(hash),
-        None => reader.refuse(format!("hash {id:#06x}, SHA-256 or stronger is wanted")),
+        None => reader.refuse(id, format!("hash {id:#06x}, SHA-256 or stronger is wanted")),
     }
 }
 
@@ -302,7 +302,10 @@ fn scheme(reader: &mut Reader<'_>, kind: u16) -> Result<Option<Scheme>, Structur
         (ALG_ECC, ALG_ECDSA) => Ok(Some(Scheme::Ecdsa(hash(reader)?))),
         (ALG_RSA, ALG_RSASSA) => Ok(Some(Scheme::Rsassa(hash(reader)?))),
         (ALG_RSA, ALG_RSAPSS) => Ok(Some(Scheme::Rsapss(hash(reader)?))),
-        (kind, other) => reader.refuse(format!("scheme {other:#06x} of a key of {kind:#06x}")),
+        (kind, other) => reader.refuse(
+            other,
+            format!("scheme {other:#06x} of a key of {kind:#06x}"),
+        ),
     }
 }
 
@@ -315,7 +318,7 @@ fn ecc(reader: &mut Reader<'_>) -> Result<Key, StructureError> {
         return reader.error("a key derivation scheme");
     }
     if !matches!(curve, NIST_P256 | NIST_P384) {
-        return reader.refuse(format!("curve {curve:#06x}, P-256 or P-384 is wanted"));
+        return reader.too_weak(format!("curve {curve:#06x}, P-256 or P-384 is wanted"));
     }
     let x = reader.sized(48)?;
     let y = reader.sized(48)?;
@@ -353,7 +356,7 @@ fn rsa(reader: &mut Reader<'_>) -> Result<Key, StructureError> {
     let modulus = reader.sized(512)?;
     let modulus = rsa::BigUint::from_bytes_be(modulus);
     if modulus.bits() < MIN_RSA_BITS {
-        return reader.refuse(format!("an RSA key of {} bits", modulus.bits()));
+        return reader.too_weak(format!("an RSA key of {} bits", modulus.bits()));
     }
     if modulus.bits() != usize::from(bits) {
         let (said, found) = (bits, modulus.bits());

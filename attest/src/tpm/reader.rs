@@ -57,8 +57,21 @@ impl<'b> Reader<'b> {
         })
     }
 
-    /// The structure may be well-formed, but what it names is not allowed.
-    pub(crate) fn refuse<T>(&self, reason: impl Into<String>) -> Result<T, StructureError> {
+    /// An algorithm that is not allowed here: the structure may be whole, if it is one at all.
+    pub(crate) fn refuse<T>(
+        &self,
+        algorithm: u16,
+        reason: impl Into<String>,
+    ) -> Result<T, StructureError> {
+        Err(StructureError {
+            offset: self.at,
+            reason: reason.into(),
+            fault: super::fault_of(algorithm),
+        })
+    }
+
+    /// A size or curve that is not allowed here.
+    pub(crate) fn too_weak<T>(&self, reason: impl Into<String>) -> Result<T, StructureError> {
         Err(StructureError {
             offset: self.at,
             reason: reason.into(),

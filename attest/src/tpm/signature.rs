@@ -56,7 +56,7 @@ impl<'b> RawSignature<'b> {
         let kind = reader.u16()?;
         let id = reader.u16()?;
         let Some(hash) = Hash::of_id(id) else {
-            return reader.refuse(format!("hash {id:#06x}, SHA-256 or stronger is wanted"));
+            return reader.refuse(id, format!("hash {id:#06x}, SHA-256 or stronger is wanted"));
         };
         let (scheme, numbers) = match kind {
             ALG_ECDSA => {
@@ -68,7 +68,7 @@ impl<'b> RawSignature<'b> {
             }
             ALG_RSASSA => (Scheme::Rsassa(hash), Numbers::Rsa(reader.sized(512)?)),
             ALG_RSAPSS => (Scheme::Rsapss(hash), Numbers::Rsa(reader.sized(512)?)),
-            other => return reader.refuse(format!("signature algorithm {other:#06x}")),
+            other => return reader.refuse(other, format!("signature algorithm {other:#06x}")),
         };
         reader.end()?;
         Ok(Self { scheme, numbers })

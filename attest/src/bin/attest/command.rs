@@ -7,6 +7,7 @@ mod enrol;
 mod explain;
 mod log;
 mod quote;
+mod selftest;
 mod ledger;
 mod verify;
 mod verify_all;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Audit(audit::Audit),
     /// Read a ledger of verdicts
     Ledger(ledger::LedgerCommand),
+    /// Judge the built-in cases, hostile and genuine, on this machine
+    Selftest(selftest::SelfTest),
     /// Explain a code
     Explain(explain::Explain),
 }
@@ -51,6 +54,7 @@ impl Command {
             Self::Predict(command) => command.run(),
             Self::Audit(command) => command.run(),
             Self::Ledger(command) => command.run(),
+            Self::Selftest(command) => command.run(),
             Self::Explain(command) => command.run(),
         }
     }

@@ -99,7 +99,7 @@ impl Enrol {
             KnownRoot::Hardware => Root::HardwareEk,
         };
         let authorities = self.authorities.read()?;
-        if root.is_certified() != !authorities.is_empty() {
+        if root.is_certified() == authorities.is_empty() {
             let why = if root.is_certified() {
                 "this root takes --ek-root: who must have issued the certificate"
             } else {
