@@ -104,10 +104,31 @@ fn a_variable_renamed_over_its_measured_value() {
         assert_eq!(event.covered(), [1, 0]);
         assert_eq!(event.data.len() - 2, event.coverage().range(0).start);
     });
-    // What covers the whole elsewhere must do so: Secure Boot's state is no such variable.
-    let payload = variable(GLOBAL, "SecureBoot", &[1]);
-    let log = of_events(&[measured(7, DRIVER_CONFIG, &[1], &payload)]);
-    assert_eq!(code(&log), "log.payload");
+    // Where the name decides it must be covered: Secure Boot's state, and who authorised what.
+    for (kind, vendor, name) in [
+        (DRIVER_CONFIG, GLOBAL, "SecureBoot"),
+        (AUTHORITY, SECURITY, "db"),
+    ] {
+        let log = of_events(&[measured(7, kind, &[1], &variable(vendor, name, &[1]))]);
+        assert_eq!(code(&log), "log.payload");
+    }
+}
+
+/// The form of shim before 15.3: padding after the variable, the last byte of it not digested.
+#[test]
+fn an_authority_as_old_shims_measured_it() {
+    let mut payload = variable(SECURITY, "db", b"certificate");
+    payload.extend([0, 0, 0, 0, 0]);
+    let digested = payload.clone();
+    payload.push(0xaf);
+    let log = of_events(&[measured(7, AUTHORITY, &digested, &payload)]);
+    only(&log, |event| {
+        assert_eq!(event.covered(), digested);
+        let Payload::Variable(variable) = event.payload() else {
+            panic!("{event:?}");
+        };
+        assert_eq!(variable.data, b"certificate");
+    });
 }
 
 #[test]

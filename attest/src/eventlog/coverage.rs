@@ -66,9 +66,9 @@ pub(super) struct NotCovered;
 
 /// The coverage that the event's type calls for, hashed again.
 ///
-/// `EV_EFI_VARIABLE_BOOT`, its second form and `EV_EFI_VARIABLE_AUTHORITY` are hashed by firmware
-/// of different ages as the whole structure or as the variable's value alone. Both are taken,
-/// and the second leaves vendor and name unauthenticated.
+/// `EV_EFI_VARIABLE_BOOT` and its second form are hashed by firmware of different ages as the
+/// whole structure or as the variable's value alone. Both are taken, and the second leaves vendor
+/// and name unauthenticated. `EV_EFI_VARIABLE_AUTHORITY` decides by its name, and is whole.
 pub(super) fn of(
     event_type: u32,
     digests: &[(u16, &[u8])],
@@ -84,9 +84,10 @@ pub(super) fn of(
         | kind::EV_EFI_GPT_EVENT2
         | kind::EV_EFI_SPDM_DEVICE_POLICY
         | kind::EV_EFI_SPDM_DEVICE_AUTHORITY => whole(data),
-        kind::EV_EFI_VARIABLE_BOOT
-        | kind::EV_EFI_VARIABLE_BOOT2
-        | kind::EV_EFI_VARIABLE_AUTHORITY => whole_or_value(event_type, data),
+        kind::EV_EFI_VARIABLE_BOOT | kind::EV_EFI_VARIABLE_BOOT2 => {
+            whole_or_value(event_type, data)
+        }
+        kind::EV_EFI_VARIABLE_AUTHORITY => whole_or_padded(data),
         _ => return Ok(Coverage::None),
     };
     if !digests
@@ -164,10 +165,13 @@ fn whole_or_value(event_type: u32, data: &[u8]) -> Vec<Range<usize>> {
     if let Payload::Variable(variable) = Payload::read(event_type, data) {
         ranges.push(variable.data_range());
     }
-    // shim before 15.3 logged a byte more than it had measured, of its own padding.
-    if event_type == kind::EV_EFI_VARIABLE_AUTHORITY {
-        ranges.extend(data.len().checked_sub(1).map(|end| 0..end));
-    }
+    ranges
+}
+
+/// shim before 15.3 logged a byte more than it had measured, of its own padding.
+fn whole_or_padded(data: &[u8]) -> Vec<Range<usize>> {
+    let mut ranges = whole(data);
+    ranges.extend(data.len().checked_sub(1).map(|end| 0..end));
     ranges
 }
 
