@@ -19,8 +19,6 @@ pub(crate) enum Ask {
         memory_bytes: Option<u64>,
         /// A lower limit.
         pids: Option<u64>,
-        /// Layers that are left away (feature `weaken`).
-        without: Vec<String>,
     },
     /// Wait until it has ended, or end it.
     Wait {

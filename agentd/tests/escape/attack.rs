@@ -19,8 +19,6 @@ pub(crate) struct Scene {
     pub(crate) shared: String,
     /// Where one may write.
     pub(crate) tmp: String,
-    /// A program that others run as well.
-    pub(crate) program: String,
     /// In every name and message of this attempt.
     pub(crate) tag: String,
     /// A process outside, of the same id.
@@ -161,6 +159,8 @@ pub(crate) fn in_child(what: impl FnOnce() -> Result<(), i32>) -> Loot {
 
 /// Waits for ever, as a child whose namespaces the host looks at.
 pub(crate) fn wait() -> ! {
+    // Not longer than the attacker lives, whoever ends it.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     loop {
         unsafe { libc::pause() };
     }
@@ -177,16 +177,51 @@ pub(crate) fn forked(pid: i64) -> Loot {
     }
 }
 
-/// Executes `argv` in a child; the program proves to the host that it ran.
+/// Executes `argv`, in a child where there may be one; the program proves to the
+/// host that it ran.
 pub(crate) fn run(argv: &[&str]) -> Loot {
     let argv: Vec<CString> = argv.iter().map(|word| text(word)).collect();
     let mut pointers: Vec<_> = argv.iter().map(|word| word.as_ptr()).collect();
     pointers.push(std::ptr::null());
     let environment = [std::ptr::null::<libc::c_char>()];
-    in_child(|| {
+    let become_it = || {
         done(unsafe { libc::execve(pointers[0], pointers.as_ptr(), environment.as_ptr()) })
             .map(drop)
-    })
+    };
+    match in_child(become_it) {
+        Err(libc::EPERM) => become_it().and_then(|()| nothing()),
+        ran => ran,
+    }
+}
+
+/// A program of some 200 bytes that says `proof` and the tag to the host.
+pub(crate) fn program(scene: &Scene) -> Vec<u8> {
+    let said = format!("proof {}", scene.tag).into_bytes();
+    let length = u32::try_from(said.len()).unwrap().to_le_bytes();
+    let mut code = vec![0xbf];
+    code.extend(scene.proof.to_le_bytes()); // mov edi, proof
+    code.extend([0x48, 0x8d, 0x35, 21, 0, 0, 0]); // lea rsi, [rip + 21]
+    code.push(0xba);
+    code.extend(length); // mov edx, length
+    code.extend([0xb8, 1, 0, 0, 0, 0x0f, 0x05]); // write
+    code.extend([0x31, 0xff, 0xb8, 60, 0, 0, 0, 0x0f, 0x05]); // exit 0
+    code.extend(said);
+    let whole = u64::try_from(120 + code.len()).unwrap().to_le_bytes();
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    elf.extend([2, 0, 62, 0, 1, 0, 0, 0]); // executable, x86-64, version
+    elf.extend(0x40_0078u64.to_le_bytes()); // entry
+    elf.extend(64u64.to_le_bytes()); // program headers
+    elf.extend([0; 12]);
+    elf.extend([64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]); // sizes and counts
+    elf.extend([1, 0, 0, 0, 5, 0, 0, 0]); // load, read and execute
+    elf.extend([0; 8]);
+    elf.extend(0x40_0000u64.to_le_bytes());
+    elf.extend(0x40_0000u64.to_le_bytes());
+    elf.extend(whole);
+    elf.extend(whole);
+    elf.extend(0x1000u64.to_le_bytes());
+    elf.extend(code);
+    elf
 }
 
 /// The probe's own file.
@@ -194,14 +229,20 @@ pub(crate) fn own_program() -> Result<Vec<u8>, i32> {
     io(std::fs::read("/proc/self/exe"))
 }
 
-/// A copy of the probe at `path` with this mode.
-pub(crate) fn plant(path: &str, mode: u32) -> Result<(), i32> {
-    use std::os::unix::fs::PermissionsExt;
-    io(std::fs::write(path, own_program()?))?;
-    io(std::fs::set_permissions(
-        path,
-        PermissionsExt::from_mode(mode),
-    ))
+/// The small program at `path` with this mode.
+pub(crate) fn plant(scene: &Scene, path: &str, mode: u32) -> Result<(), i32> {
+    use std::io::Write;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mut file = io(File::options()
+        .write(true)
+        .create(true)
+        .mode(mode & 0o777)
+        .open(path))?;
+    io(file.write_all(&program(scene)))?;
+    if mode > 0o777 {
+        io(file.set_permissions(PermissionsExt::from_mode(mode)))?;
+    }
+    Ok(())
 }
 
 /// A socket of this kind.

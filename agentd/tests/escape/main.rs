@@ -24,6 +24,8 @@ mod attempts;
 mod deeds;
 #[path = "../sandbox/ground.rs"]
 mod ground;
+#[cfg(feature = "weaken")]
+mod layers;
 mod place;
 mod profiles;
 mod world;

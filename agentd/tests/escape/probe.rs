@@ -36,7 +36,7 @@ fn main() {
             serve(fd.parse().unwrap());
         }
         ["victim", secret] => victim(secret),
-        ["prove", fd, tag] => {
+        ["prove", fd, tag] | ["prove", _, fd, tag] => {
             let said = format!("proof {tag}");
             send(fd.parse().unwrap(), said.as_bytes());
         }

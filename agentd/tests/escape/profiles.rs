@@ -77,7 +77,7 @@ fn none_succeeds(profile: &str) {
 }
 
 /// A sandbox under attack; a new one when the last was ended for what it did.
-struct Inside<'a> {
+pub(crate) struct Inside<'a> {
     host: &'a Host,
     profile: &'a str,
     probe: Option<Probe>,
@@ -85,7 +85,7 @@ struct Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
-    fn new(host: &'a Host, profile: &'a str) -> Self {
+    pub(crate) fn new(host: &'a Host, profile: &'a str) -> Self {
         Self {
             host,
             profile,
@@ -98,7 +98,7 @@ impl<'a> Inside<'a> {
         format!("{}-{}", self.profile, self.number)
     }
 
-    fn fails(&mut self, name: &str, attempt: &Attempt) -> Result<(), String> {
+    pub(crate) fn fails(&mut self, name: &str, attempt: &Attempt) -> Result<(), String> {
         let expected = attempt.in_profile(self.profile);
         let mut world = self.host.world(name, UID);
         (attempt.stage)(&mut world);
@@ -113,6 +113,7 @@ impl<'a> Inside<'a> {
             let how = self.host.wait(&self.name(), false).how;
             return match expected {
                 Denied::Signal(signal) if how == format!("signalled {signal}") => Ok(()),
+                Denied::Exit(code) if how == format!("exited {code}") => Ok(()),
                 _ => Err(format!("it {how}, expected {expected:?}")),
             };
         };

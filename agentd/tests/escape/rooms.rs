@@ -31,13 +31,29 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["--without", layer, ..] = words[..] {
+        without(layer);
+        words.drain(..2);
+    }
     match words[..] {
         ["launch"] => launch::main(),
         ["inside"] => inside(),
         [pack, key, base, probe, shared] => outside(pack, key, base, probe, shared),
         _ => panic!("{words:?}"),
     }
+}
+
+/// Leaves one layer of every sandbox away.
+#[cfg(feature = "weaken")]
+fn without(layer: &str) {
+    casemate_agentd::sandbox::layer::weaken::take_away(layer.parse().unwrap());
+}
+
+/// Only what is built for it can be weakened.
+#[cfg(not(feature = "weaken"))]
+fn without(layer: &str) {
+    panic!("built with every layer, {layer} too");
 }
 
 fn outside(pack: &str, key: &str, base: &str, probe: &str, shared: &str) -> ExitCode {
@@ -123,7 +139,6 @@ impl Rooms {
                 argv,
                 memory_bytes,
                 pids,
-                without,
             } => {
                 let spec = LaunchSpec {
                     binds: self.binds(&profile),
@@ -140,7 +155,7 @@ impl Rooms {
                         ..Narrowed::default()
                     },
                 };
-                match start(spec, &without) {
+                match Sandbox::spawn(spec) {
                     Ok(running) => {
                         self.running.insert(name, running);
                         Answer::default()
@@ -225,12 +240,4 @@ impl Rooms {
             },
         }
     }
-}
-
-fn start(
-    spec: LaunchSpec,
-    without: &[String],
-) -> Result<Running, casemate_agentd::sandbox::Refusal> {
-    assert!(without.is_empty(), "built without the feature weaken");
-    Sandbox::spawn(spec)
 }

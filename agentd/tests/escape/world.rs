@@ -85,7 +85,6 @@ impl World {
             dir: dir.display().to_string(),
             shared: shared.display().to_string(),
             tmp: dir.display().to_string(),
-            program: dir.join("program").display().to_string(),
             tag: tag.to_owned(),
             victim: i32::MAX,
             key: 0x0ca5_0000 | i32::try_from(uid & 0xffff).unwrap(),

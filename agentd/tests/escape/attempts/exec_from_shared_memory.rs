@@ -2,20 +2,20 @@
 
 use super::super::attack::{Loot, Scene, plant, run};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, EACCES, ENOENT, bare};
+use super::{Attempt, Control, EACCES, EROFS, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
     seen,
-    inside: &[("script strict model", ENOENT), ("*", EACCES)],
+    inside: &[("script strict model", EROFS), ("*", EACCES)],
 };
 
 fn attack(scene: &Scene) -> Loot {
     let path = format!("/dev/shm/{}", scene.tag);
-    let planted = plant(&path, 0o755);
-    let ran = planted.and_then(|()| run(&[&path, "prove", &scene.proof.to_string(), &scene.tag]));
+    let planted = plant(scene, &path, 0o755);
+    let ran = planted.and_then(|()| run(&[&path]));
     let _gone = std::fs::remove_file(&path);
     ran
 }

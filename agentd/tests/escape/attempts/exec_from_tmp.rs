@@ -2,20 +2,20 @@
 
 use super::super::attack::{Loot, Scene, plant, run};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, EACCES, bare};
+use super::{Attempt, Control, Denied, EACCES, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
     seen,
-    inside: &[("*", EACCES)],
+    inside: &[("strict", Denied::Signal(libc::SIGXFSZ)), ("*", EACCES)],
 };
 
 fn attack(scene: &Scene) -> Loot {
     let path = scene.tmp("program");
-    plant(&path, 0o755)?;
-    run(&[&path, "prove", &scene.proof.to_string(), &scene.tag])
+    plant(scene, &path, 0o755)?;
+    run(&[&path])
 }
 
 fn seen(_: &mut World, report: &Report) -> bool {

@@ -4,19 +4,19 @@ use std::os::fd::AsRawFd;
 
 use super::super::attack::{Loot, Scene, call, io, nothing};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, EPERM, bare};
+use super::{Attempt, Control, Denied, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
     seen,
-    inside: &[("*", EPERM)],
+    inside: &[("strict", Denied::Signal(libc::SIGXFSZ)), ("*", EPERM)],
 };
 
 fn attack(scene: &Scene) -> Loot {
     let path = scene.tmp("code");
-    io(std::fs::write(&path, [0x90; 4096]))?;
+    io(std::fs::write(&path, [0x90; 64]))?;
     let file = io(std::fs::File::open(&path))?;
     let code = i64::from(libc::PROT_READ | libc::PROT_EXEC);
     call(

@@ -1,5 +1,7 @@
 //! Overwrites a program that others run as well (CVE-2019-5736).
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::super::attack::{Loot, Scene, write};
 use super::super::world::{Report, World};
 use super::{Attempt, Control, EROFS};
@@ -13,16 +15,16 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn stage(world: &mut World) {
-    world.file("program", "original");
+    let program = world.share("program", "original");
+    std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
 fn attack(scene: &Scene) -> Loot {
-    write(&scene.program, "replaced")
+    write(&scene.shared("program"), "replaced")
 }
 
 fn seen(world: &mut World, _: &Report) -> bool {
-    std::fs::read(world.dir.join("program"))
+    std::fs::read(world.shared.join("program"))
         .unwrap()
         .starts_with(b"replaced")
-        || !std::fs::read(&world.probe).unwrap().starts_with(b"\x7fELF")
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::super::attack::{Loot, Scene, bytes, plant};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, Denied, bare};
+use super::{Attempt, Control, Denied, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
@@ -13,14 +13,14 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     seen,
     inside: &[
         ("strict", Denied::Signal(libc::SIGXFSZ)),
-        ("script model", Denied::Errno(libc::EFBIG)),
+        ("script model", EPERM),
         ("*", Denied::Harmless),
     ],
 };
 
 fn attack(scene: &Scene) -> Loot {
     let path = scene.tmp("program");
-    plant(&path, 0o4755)?;
+    plant(scene, &path, 0o4755)?;
     bytes(path)
 }
 

@@ -1,4 +1,4 @@
-//! Opens the machine's memory.
+//! Opens what the kernel says of the machine's memory.
 
 use super::super::attack::{Got, Loot, Scene, io};
 use super::super::world::{Report, World};
@@ -13,7 +13,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(_: &Scene) -> Loot {
-    let file = io(std::fs::File::open("/dev/mem").or_else(|_| std::fs::File::open("/proc/kcore")))?;
+    let file = io(std::fs::File::open("/proc/kpageflags"))?;
     Ok(Got {
         held: vec![file.into()],
         ..Got::default()
@@ -21,5 +21,5 @@ fn attack(_: &Scene) -> Loot {
 }
 
 fn seen(_: &mut World, report: &Report) -> bool {
-    report.holds("/dev/mem") || report.holds("/proc/kcore")
+    report.holds("/proc/kpageflags")
 }

@@ -13,7 +13,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(scene: &Scene) -> Loot {
-    write("/dev/kmsg", &scene.tag)
+    write("/dev/kmsg", &format!("{}\n", scene.tag))
 }
 
 fn seen(world: &mut World, _: &Report) -> bool {

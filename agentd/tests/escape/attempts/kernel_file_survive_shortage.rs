@@ -13,9 +13,9 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(_: &Scene) -> Loot {
-    write("/proc/self/oom_score_adj", "-900")
+    write("/proc/self/oom_score_adj", "321")
 }
 
 fn seen(_: &mut World, report: &Report) -> bool {
-    report.file("oom_score_adj").trim() == "-900"
+    report.file("oom_score_adj").trim() == "321"
 }

@@ -44,6 +44,8 @@ pub(crate) enum Denied {
     Errno(i32),
     /// By this signal.
     Signal(i32),
+    /// By this exit status of the program that it became.
+    Exit(i32),
     /// The calls go through and nothing comes of them, as the host sees.
     Harmless,
 }

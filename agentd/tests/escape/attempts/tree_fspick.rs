@@ -13,7 +13,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(_: &Scene) -> Loot {
-    let place = text("/tmp");
+    let place = text("/proc");
     held(call(
         libc::SYS_fspick,
         &[libc::AT_FDCWD.into(), place.as_ptr() as i64, 0],

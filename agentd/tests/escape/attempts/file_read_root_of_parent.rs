@@ -1,4 +1,4 @@
-//! Reads it through the root of the first process, which was outside once.
+//! Reads it through the root of its parent, which was outside once.
 
 use super::super::attack::{Loot, Scene, read};
 use super::super::world::{Report, World};
@@ -17,7 +17,11 @@ fn stage(world: &mut World) {
 }
 
 fn attack(scene: &Scene) -> Loot {
-    read(&format!("/proc/1/root{}", scene.host("secret")))
+    read(&format!(
+        "/proc/{}/root{}",
+        unsafe { libc::getppid() },
+        scene.host("secret")
+    ))
 }
 
 fn seen(world: &mut World, report: &Report) -> bool {
