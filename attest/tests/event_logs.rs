@@ -212,6 +212,11 @@ fn a_boot_of_something_else() {
     assert_eq!(more(4, stand::APPLICATION, b"x"), ["register.extra"]);
     assert_eq!(more(12, IPL, b"a command line"), ["register.extra"]);
     assert_eq!(more(13, IPL, b"an extension"), ["register.extra"]);
+}
+
+/// What is left out, or given out as another kind.
+#[test]
+fn a_boot_of_less_or_of_other_names() {
     let mut events = firmware_events();
     events.retain(|event| event.2 != "loader");
     assert_eq!(

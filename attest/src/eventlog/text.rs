@@ -58,8 +58,11 @@ impl<'b> Utf16<'b> {
         self.0.is_empty()
     }
 
+    /// Almost any bytes are UTF-16 of some script: only mostly Latin text is taken for text.
     fn is_plausible(self) -> bool {
-        !self.is_empty() && self.chars().all(plain)
+        let latin = self.chars().filter(|c| u32::from(*c) < 0x250).count();
+        let enough = latin.saturating_mul(4) >= self.0.len().saturating_mul(3);
+        !self.is_empty() && enough && self.chars().all(plain)
     }
 }
 
