@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use casemate_attest::enrolment::{Enrolment, EnrolmentError, EnrolmentRequest, Root};
+use casemate_attest::verify::{Inputs, Verifier};
+use casemate_attest::x509::Authorities;
 use ed25519_dalek::Signer as _;
 use stand::{NOW, Stand};
 
@@ -232,4 +234,63 @@ fn a_record_that_claims_a_certificate_holds_one() {
             assert_eq!(error.code().id, "enrolment.root");
         }
     }
+}
+
+/// The auditor's own authorities: what the owner wrote in the record is held against them.
+#[test]
+fn an_auditor_chooses_who_must_vouch_for_a_tpm() {
+    let file = |name: &str| fs::read(vectors().join(name)).unwrap();
+    let certified = |root, certificate: &str| Stand {
+        certified: Some((file("swtpm-p256.public"), file(certificate))),
+        root,
+        ..Stand::default()
+    };
+    let authorities = |root: &str, between: &str| {
+        let mut authorities = Authorities::default();
+        authorities.add_roots(&file(root)).unwrap();
+        authorities.add_intermediates(&file(between)).unwrap();
+        authorities
+    };
+    let swtpm = authorities("swtpm-root.der", "swtpm-intermediate.der");
+    let test = authorities("test-root.der", "test-inter.der");
+    let judge = |stand: &Stand, authorities: Option<&Authorities>| {
+        let auditor = stand.auditor();
+        let evidence = stand.evidence(&auditor.challenge).to_bytes();
+        let (owner, release) = (
+            stand.owner.verifying_key(),
+            stand.release_key.verifying_key(),
+        );
+        let mut verifier = Verifier::new(Inputs {
+            evidence: &[],
+            enrolment: &auditor.enrolment,
+            owner_key: &owner,
+            release_key: release,
+            challenge: Some(&auditor.challenge),
+            secret: Some(&auditor.secret),
+            export: None,
+            now_ms: NOW,
+            accept_development: false,
+        })
+        .unwrap();
+        if let Some(authorities) = authorities {
+            verifier.trust(authorities);
+        }
+        let verdict = verifier.judge(&evidence).unwrap();
+        (verdict.line(), verdict.failures())
+    };
+    let software = certified(Root::SwtpmCa, "swtpm-p256.der");
+    let passes = ("PASS (software TPM root)".to_owned(), vec![]);
+    assert_eq!(judge(&software, None), passes);
+    assert_eq!(judge(&software, Some(&swtpm)), passes);
+    assert_eq!(judge(&software, Some(&test)).1, ["certificate.issuer"]);
+    // The owner's record says hardware, the certificate says otherwise.
+    let lie = certified(Root::HardwareEk, "swtpm-p256.der");
+    assert_eq!(judge(&lie, Some(&swtpm)).1, ["certificate.software"]);
+    let hardware = certified(Root::HardwareEk, "test-good.der");
+    assert_eq!(judge(&hardware, Some(&test)).0, "PASS (hardware root)");
+    // Who asks for an authority gets no TPM without one, whatever the record says.
+    assert_eq!(
+        judge(&Stand::default(), Some(&test)).1,
+        ["certificate.absent"]
+    );
 }

@@ -3,7 +3,7 @@
 use super::Case;
 use crate::code;
 use crate::digest::Digest;
-use crate::messages::phrases;
+use crate::messages::{self, phrases};
 use crate::quote::AttestationKey;
 use crate::tpm::public::Public;
 use crate::verdict::{Check, Subject};
@@ -46,6 +46,20 @@ fn check_endorsement(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Public>
     }
     if checks.len() == before {
         checks.push(Check::pass(SUBJECT, phrases::endorsement_holds()));
+    }
+    match case.endorsed {
+        // The owner's word for what stands behind the TPM: the verdict names it.
+        None => {}
+        Some(Err(error)) => checks.push(Check::fail(SUBJECT, error.code()).detail(error)),
+        Some(Ok(found)) => {
+            let model = found.model().map(ToString::to_string);
+            let model = model.unwrap_or_else(|| "TPM".to_owned());
+            let said = messages::identity::certificate_holds(&model, found.root());
+            checks.push(Check::pass(SUBJECT, said));
+            if found.has_expired() {
+                checks.push(Check::note(SUBJECT, &code::CERTIFICATE_EXPIRED));
+            }
+        }
     }
     public.ok()
 }

@@ -23,7 +23,9 @@ use crate::enrolment::{Enrolment, EnrolmentError, Root};
 use crate::evidence::{Body, Evidence};
 use crate::quote::VerifiedQuote;
 use crate::release::Release;
+use crate::roots::RootError;
 use crate::verdict::{Check, Facts, Outcome, ReleaseName, Subject, Verdict};
+use crate::x509::VerifiedCertificate;
 
 /// Everything that a judgement rests on. Files are given as their bytes.
 #[derive(Debug, Clone, Copy)]
@@ -98,12 +100,16 @@ struct Asked {
     secret: Option<[u8; 32]>,
 }
 
+/// Whether the auditor's own authorities vouch for the enrolled endorsement key.
+type Endorsed = Result<VerifiedCertificate, RootError>;
+
 /// What every part of the judgement sees.
 struct Case<'i> {
     body: &'i Body,
     evidence: &'i Evidence,
     enrolment: &'i Enrolment,
     asked: Option<&'i Asked>,
+    endorsed: Option<&'i Endorsed>,
     inputs: &'i Inputs<'i>,
     memo: &'i Memo,
 }
@@ -122,6 +128,7 @@ fn judge(
     evidence: &Evidence,
     enrolment: &Enrolment,
     asked: Option<&Asked>,
+    endorsed: Option<&Endorsed>,
     memo: &Memo,
 ) -> Verdict {
     let case = Case {
@@ -129,6 +136,7 @@ fn judge(
         evidence,
         enrolment,
         asked,
+        endorsed,
         inputs,
         memo,
     };

@@ -1,13 +1,14 @@
 //! A verifier that judges many evidences by the same keys, enrolments and challenges.
 
 use super::memo::Memo;
-use super::{Asked, Inputs, VerifyError, judge};
+use super::{Asked, Endorsed, Inputs, VerifyError, judge};
 use crate::challenge::{Challenge, ChallengeSecret};
 use crate::codec::CodecError;
 use crate::digest::Digest;
 use crate::enrolment::{Enrolment, EnrolmentError};
 use crate::evidence::Evidence;
 use crate::verdict::Verdict;
+use crate::x509::Authorities;
 
 /// Judges evidences. What depends only on what the verifier holds, or recurs from one evidence to
 /// the next (the release, the log key's certification), is found out once. May be shared by
@@ -17,6 +18,8 @@ pub struct Verifier<'i> {
     inputs: Inputs<'i>,
     enrolments: Vec<Enrolment>,
     asked: Vec<Asked>,
+    authorities: Option<&'i Authorities>,
+    endorsed: Vec<(Digest, Endorsed)>,
     memo: Memo,
 }
 
@@ -41,6 +44,8 @@ impl<'i> Verifier<'i> {
             inputs,
             enrolments: Vec::new(),
             asked: Vec::new(),
+            authorities: None,
+            endorsed: Vec::new(),
             memo: Memo::default(),
         }
     }
@@ -51,8 +56,19 @@ impl<'i> Verifier<'i> {
     /// [`EnrolmentError`] when it is not the owner's.
     pub fn enrol(&mut self, record: &[u8]) -> Result<(), EnrolmentError> {
         let enrolment = Enrolment::verify(record, self.inputs.owner_key)?;
+        if let Some(authorities) = self.authorities {
+            self.endorsed.push(endorse(&enrolment, authorities));
+        }
         self.enrolments.push(enrolment);
         Ok(())
+    }
+
+    /// Demands that these authorities vouch for the endorsement key of every appliance, whatever
+    /// the owner's record says of it. Each certificate is checked once, as of its enrolment.
+    pub fn trust(&mut self, authorities: &'i Authorities) {
+        self.authorities = Some(authorities);
+        let each = self.enrolments.iter();
+        self.endorsed = each.map(|one| endorse(one, authorities)).collect();
     }
 
     /// Adds a challenge of the verifier's own, with its side file when that was kept. An evidence
@@ -110,6 +126,15 @@ impl<'i> Verifier<'i> {
             .ok_or(VerifyError::Unenrolled(*named))?;
         let answered = |asked: &&Asked| asked.bytes == evidence.body().challenge;
         let asked = self.asked.iter().find(answered).or(self.asked.first());
-        Ok(judge(&self.inputs, &evidence, enrolment, asked, &self.memo))
+        let endorsed = self.endorsed.iter().find(|(id, _)| id == enrolment.id());
+        let endorsed = endorsed.map(|(_, endorsed)| endorsed);
+        let (inputs, memo) = (&self.inputs, &self.memo);
+        Ok(judge(inputs, &evidence, enrolment, asked, endorsed, memo))
     }
+}
+
+fn endorse(enrolment: &Enrolment, authorities: &Authorities) -> (Digest, Endorsed) {
+    let (request, at_ms) = (enrolment.request(), enrolment.created_ms());
+    let found = enrolment.root().check(request, authorities, at_ms);
+    (*enrolment.id(), found)
 }

@@ -334,6 +334,8 @@ pub(crate) struct Stand {
     pub(crate) firmware: Vec<u8>,
     pub(crate) runtime: Vec<u8>,
     pub(crate) leaves: Vec<Vec<u8>>,
+    /// Another endorsement key, `TPM2B_PUBLIC`, with its certificate.
+    pub(crate) certified: Option<(Vec<u8>, Vec<u8>)>,
     /// What the quote says of the TPM's clock.
     pub(crate) clock: TpmClock,
     pub(crate) clock_safe: bool,
@@ -383,6 +385,7 @@ impl Default for Stand {
             firmware: firmware_log(&firmware_events()),
             runtime: runtime_log(),
             leaves: (0..3).map(|seq| leaf(seq).to_bytes()).collect(),
+            certified: None,
             clock: CLOCK,
             clock_safe: true,
         }
@@ -395,7 +398,13 @@ impl Stand {
     }
 
     pub(crate) fn ek_public(&self) -> Vec<u8> {
-        endorsement_public(&self.ek)
+        let certified = self.certified.as_ref().map(|(public, _)| public.clone());
+        certified.unwrap_or_else(|| endorsement_public(&self.ek))
+    }
+
+    fn ek_certificate(&self) -> Vec<u8> {
+        let certified = self.certified.as_ref();
+        certified.map_or_else(Vec::new, |(_, certificate)| certificate.clone())
     }
 
     pub(crate) fn ak_public(&self) -> Vec<u8> {
@@ -435,7 +444,7 @@ impl Stand {
         let pcrs: Vec<Digest> = values[..8].iter().map(|pcr| pcr.value).collect();
         EnrolmentRequest::new(Appliance {
             ek_public: self.ek_public(),
-            ek_certificate: vec![],
+            ek_certificate: self.ek_certificate(),
             ak_public: self.ak_public(),
             pcrs: pcrs.try_into().unwrap(),
             firmware_log: Digest::of(&self.firmware),
@@ -575,7 +584,7 @@ impl Stand {
             challenge: challenge.to_vec(),
             enrolment: self.enrolment_id(),
             ek_public: self.ek_public(),
-            ek_certificate: vec![],
+            ek_certificate: self.ek_certificate(),
             ak_public: self.ak_public(),
             activation: if challenge.is_empty() {
                 vec![]

@@ -17,7 +17,7 @@ use clap::Args;
 use super::{now_ms, verify_all};
 use crate::failure::{Exit, Failure};
 use crate::ledger_file::LedgerFile;
-use crate::{file, key};
+use crate::{authorities, file, key};
 
 #[derive(Debug, Args)]
 #[command(
@@ -40,6 +40,8 @@ pub(crate) struct Verify {
     /// The release key, PEM: who signs releases
     #[arg(long, value_name = "FILE")]
     release_key: PathBuf,
+    #[command(flatten)]
+    authorities: authorities::Given,
     /// The challenge that this answers, or a folder of challenges; without one,
     /// or without its FILE.secret beside it, the verdict is CONDITIONAL at best
     #[arg(long, value_name = "PATH")]
@@ -77,6 +79,7 @@ impl Verify {
         let export = export
             .map(|path| file::read(path, MAX_EXPORT))
             .transpose()?;
+        let authorities = self.authorities.read()?;
         let mut verifier = Verifier::unenrolled(Inputs {
             evidence: &[],
             enrolment: &[],
@@ -92,6 +95,9 @@ impl Verify {
             let bytes = file::read(&record, MAX_ENROLMENT)?;
             let added = verifier.enrol(&bytes).map_err(VerifyError::from);
             added.map_err(|error| unjudged(&record, &error))?;
+        }
+        if !authorities.is_empty() {
+            verifier.trust(&authorities);
         }
         let challenges = self.challenge.as_deref().map(files).transpose()?;
         for challenge in challenges
