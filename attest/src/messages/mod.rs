@@ -5,6 +5,7 @@
 //!   typed arguments.
 //! - [`history`]: what the auditor's own ledger says of earlier verdicts.
 //! - [`identity`]: one quote alone, endorsement certificates, the self-test.
+//! - [`page`]: the words of the printable page.
 //! - [`subjects`]: the names of what a verdict judges.
 //!
 //! What stands beside them (an error's own text, digests, places in a log) is technical detail: it
@@ -42,6 +43,7 @@ pub mod codes;
 pub mod history;
 pub mod identity;
 mod language;
+pub mod page;
 pub mod phrases;
 pub mod subjects;
 

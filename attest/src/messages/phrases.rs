@@ -39,8 +39,8 @@ phrases! {
         en "Certified by the attestation key, bound to the TPM.",
         fr "Certifiée par la clé d'attestation, liée au TPM.";
     audit_head_holds(count: u64) = "audit-head.holds",
-        en "{count} entries, signed by the log's key and by the TPM.",
-        fr "{count} entrées, signées par la clé du journal et par le TPM.";
+        en "Signed by the log's key and by the TPM; entries: {count}.",
+        fr "Signée par la clé du journal et par le TPM ; entrées : {count}.";
     artifacts_none() = "artifacts.none",
         en "The evidence carries no artifact manifest.",
         fr "La preuve ne contient aucun manifeste d'artefacts.";
@@ -130,7 +130,7 @@ phrases! {
         fr "Fichiers : {all}. CONFORME {pass}, SOUS RÉSERVE {conditional}, NON CONFORME {fail}, ILLISIBLE {malformed}.";
     mark_pass() = "mark.pass",
         en "ok",
-        fr "bon";
+        fr "ok";
     mark_note() = "mark.note",
         en "note",
         fr "note";
@@ -139,7 +139,7 @@ phrases! {
         fr "faible";
     mark_unjudged() = "mark.unjudged",
         en "open",
-        fr "omis";
+        fr "ouvert";
     mark_fail() = "mark.fail",
         en "FAIL",
         fr "ÉCHEC";
@@ -188,8 +188,8 @@ phrases! {
         en "Next: {next}",
         fr "Suite : {next}";
     fact_audit_log(origin: &str, count: u64) = "fact.audit-log",
-        en "{origin}, {count} entries",
-        fr "{origin}, {count} entrées";
+        en "{origin}, entries: {count}",
+        fr "{origin}, entrées : {count}";
     fact_job(job: &str, count: usize) = "fact.job",
         en "{job}, artifacts: {count}",
         fr "{job}, artefacts : {count}";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Language, codes, history, identity, phrases, what};
+use super::{Language, codes, history, identity, page, phrases, what};
 use crate::code::{self, CODES};
 use crate::messages::subjects::Subject;
 
@@ -40,7 +40,12 @@ fn every_code_speaks_both_languages() {
 #[test]
 fn every_phrase_speaks_both_languages_with_the_same_places() {
     let mut ids = BTreeSet::new();
-    for template in phrases::ALL.iter().chain(history::ALL).chain(identity::ALL) {
+    for template in phrases::ALL
+        .iter()
+        .chain(history::ALL)
+        .chain(identity::ALL)
+        .chain(page::ALL)
+    {
         let id = template.id;
         assert!(ids.insert(id), "{id} is there twice");
         let mut declared = template.arguments.to_vec();
@@ -49,7 +54,7 @@ fn every_phrase_speaks_both_languages_with_the_same_places() {
         assert_eq!(places(template.french), declared, "{id}");
         // A word that both languages share is one word.
         if template.english == template.french {
-            let shared = ["note", "code"].contains(&template.english);
+            let shared = ["note", "code", "ok"].contains(&template.english);
             assert!(
                 shared || !template.english.contains(char::is_alphabetic),
                 "{id}"

@@ -70,6 +70,11 @@ pub(crate) fn release(path: &Path) -> Result<p256::ecdsa::VerifyingKey, Failure>
     p256::ecdsa::VerifyingKey::from_public_key_pem(&text(path)?).map_err(|why| bad(path, why))
 }
 
+/// A P-256 private key, PEM.
+pub(crate) fn p256_private(path: &Path) -> Result<p256::ecdsa::SigningKey, Failure> {
+    p256::ecdsa::SigningKey::from_pkcs8_pem(&text(path)?).map_err(|why| bad(path, why))
+}
+
 /// 32 random bytes of the system.
 pub(crate) fn random() -> Result<[u8; 32], Failure> {
     let mut bytes = [0; 32];

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use casemate_attest::challenge::MAX_CHALLENGE;
+use casemate_attest::code;
 use casemate_attest::digest::Digest;
 use casemate_attest::enrolment::MAX_ENROLMENT;
 use casemate_attest::evidence::MAX_EVIDENCE;
 use casemate_attest::export::{MAX_EXPORT, VerifiedExport};
 use casemate_attest::ledger::Entry;
 use casemate_attest::messages::Language;
+use casemate_attest::report::{Ear, Page};
 use casemate_attest::verdict::{Decision, Verdict};
 use casemate_attest::verify::{Inputs, Verifier, VerifyError};
 use clap::Args;
@@ -59,6 +61,15 @@ pub(crate) struct Verify {
     /// Write the verdict as JSON
     #[arg(long)]
     json: bool,
+    /// Write the verdict as one HTML page to print and file
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    html: Option<PathBuf>,
+    /// Write the verdict as an EAT Attestation Result (EAR), JSON
+    #[arg(long, value_name = "FILE", conflicts_with = "all")]
+    ear: Option<PathBuf>,
+    /// Sign the EAR with this P-256 private key, PEM: it is then a JWT
+    #[arg(long, value_name = "FILE", requires = "ear")]
+    ear_key: Option<PathBuf>,
     /// The language: en or fr
     #[arg(long, value_name = "LANGUAGE", default_value = "en")]
     lang: Language,
@@ -152,11 +163,39 @@ impl Verify {
         } else {
             verdict.text_in(self.lang)
         };
+        self.write(&verdict, &evidence, verifier.now_ms())?;
         file::say(&text)?;
         Ok(match verdict.decision() {
             Decision::Pass => ExitCode::SUCCESS,
             Decision::Conditional | Decision::Fail => Exit::Failed.code(),
         })
+    }
+}
+
+impl Verify {
+    /// The verdict in the files that were asked for.
+    fn write(&self, verdict: &Verdict, file: &[u8], judged_ms: u64) -> Result<(), Failure> {
+        if let Some(path) = &self.html {
+            let page = Page {
+                verdict,
+                file,
+                judged_ms,
+                language: self.lang,
+            };
+            file::write_new(path, page.html().as_bytes(), false)?;
+        }
+        let Some(path) = &self.ear else {
+            return Ok(());
+        };
+        let ear = Ear::of(verdict, judged_ms);
+        let text = match self.ear_key.as_deref().map(key::p256_private).transpose()? {
+            None => format!("{:#}\n", ear.claims()),
+            Some(key) => ear.signed(&key).map_err(|why| {
+                let what = "cannot sign the EAR";
+                Failure::new(Exit::Internal, &code::KEY_MALFORMED, what, why)
+            })?,
+        };
+        file::write_new(path, text.as_bytes(), false)
     }
 }
 
