@@ -90,7 +90,13 @@ pub const SANDBOX_EXEC: Code = Code {
 pub const PROFILE_UNKNOWN: Code = Code {
     id: "profile.unknown",
     what: "No profile of that name came with this release.",
-    next: "Use desktop, hands, script or strict.",
+    next: "`agentd profile list` names those that there are.",
+};
+/// A profile asks for what this kernel cannot hold.
+pub const PROFILE_UNENFORCEABLE: Code = Code {
+    id: "profile.unenforceable",
+    what: "A profile grants something that the running kernel cannot confine to what the profile says.",
+    next: "Run on a kernel with the Landlock ABI that the message names, or leave the grant out; nothing is started with less than the profile says.",
 };
 /// A profile is not well-formed.
 pub const PROFILE_INVALID: Code = Code {
@@ -158,6 +164,7 @@ pub const CODES: &[Code] = &[
     SANDBOX_LAUNCHER,
     SANDBOX_EXEC,
     PROFILE_UNKNOWN,
+    PROFILE_UNENFORCEABLE,
     PROFILE_INVALID,
     PACK_MISSING,
     PACK_FORMAT,

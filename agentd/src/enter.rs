@@ -92,12 +92,20 @@ impl Ground {
     /// # Errors
     /// [`PackError`] of the first that is not usable.
     pub fn mount_packs(&self) -> Result<Vec<MountedPack>, PackError> {
-        let key = ReleaseKey::read(&self.release_key)?;
-        self.packs
-            .iter()
-            .map(|pack| SignedPack::read(pack, &key)?.verify()?.mount())
-            .collect()
+        mount_packs(&self.packs, &self.release_key)
     }
+}
+
+/// Verifies and mounts packs that the key in a file signed.
+///
+/// # Errors
+/// [`PackError`] of the first that is not usable.
+pub(crate) fn mount_packs(packs: &[PathBuf], key: &Path) -> Result<Vec<MountedPack>, PackError> {
+    let key = ReleaseKey::read(key)?;
+    packs
+        .iter()
+        .map(|pack| SignedPack::read(pack, &key)?.verify()?.mount())
+        .collect()
 }
 
 impl Enter {

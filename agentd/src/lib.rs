@@ -5,6 +5,7 @@ pub mod desktop;
 pub mod enter;
 pub mod exec;
 pub mod pack;
+pub mod profile;
 pub mod sandbox;
 pub mod supervisor;
 pub mod vision;

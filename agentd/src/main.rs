@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use casemate_agentd::enter::{Enter, EnterError};
 use casemate_agentd::exec::{self, Exec};
+use casemate_agentd::profile::ProfileCommand;
 use casemate_agentd::sandbox::{How, launch};
 use casemate_agentd::supervisor::serve::Serve;
 use casemate_protocol::Code;
@@ -29,6 +30,8 @@ enum Command {
     Enter(Enter),
     /// Run one command in a sandbox and pass on its exit code (root)
     Exec(Exec),
+    /// Say what the profiles of sandboxes allow
+    Profile(ProfileCommand),
     /// agentd in its rooms: leases jobs and mediates them
     #[command(hide = true)]
     Serve(Serve),
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     match agentd.command {
         Command::Enter(enter) => end("agentd was not started", enter.run()),
         Command::Exec(exec) => end("the command was not run", exec.run()),
+        Command::Profile(profile) => print(&profile),
         Command::Serve(serve) => match serve.run() {
             Ok(never) => match never {},
             Err(error) => {
@@ -63,8 +67,21 @@ fn main() -> ExitCode {
         Command::Launch => launch::main(),
         Command::ExecInside { told } => end(
             "the command was not run",
-            exec::inside(&told).map_err(EnterError::from),
+            exec::inside::run(&told).map_err(EnterError::from),
         ),
+    }
+}
+
+fn print(profile: &ProfileCommand) -> ExitCode {
+    match profile.text() {
+        Ok(text) => match io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_closed) => ExitCode::from(70),
+        },
+        Err(refusal) => {
+            say("the profile cannot be shown", &refusal, refusal.code);
+            ExitCode::from(2)
+        }
     }
 }
 

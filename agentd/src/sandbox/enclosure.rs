@@ -19,7 +19,7 @@ use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::process::{Gid, Pid, Signal, Uid, WaitOptions};
 
-use super::cgroup::{CONTROLLERS, Parent};
+use super::cgroup::{self, Parent};
 use super::init;
 use super::layer::{self, Layer};
 use super::order::How;
@@ -39,18 +39,12 @@ pub const PACKS: &str = "/packs";
 pub const JOBS: &str = "/jobs";
 /// Where a sandbox's root hangs while it is built.
 pub(crate) const STAGE: &str = "/stage";
-/// Agentd's control groups, one directory a controller.
+/// Agentd's control groups: one directory, or one a controller.
 pub(crate) const GROUPS: &str = "/group";
+/// The disks that limits of traffic are for.
+pub(crate) const DISKS: &str = "/disks";
 /// The number of the descriptor that is passed to the inner program.
 pub const PASSED: i32 = super::descriptors::PASSED;
-
-/// The parents of sandboxes' control groups, in the order of [`CONTROLLERS`].
-pub(crate) fn groups() -> Vec<PathBuf> {
-    CONTROLLERS
-        .iter()
-        .map(|controller| Path::new(GROUPS).join(controller))
-        .collect()
-}
 
 /// What `agentd enter` brings along.
 #[derive(Debug)]
@@ -71,30 +65,52 @@ pub struct Enclosure {
     pub arguments: Vec<String>,
 }
 
-/// A file or directory of the host in agentd's tree.
+/// What else is in agentd's tree.
 #[derive(Debug)]
 pub struct Extra {
-    from: PathBuf,
+    what: Brought,
     at: String,
-    writable: bool,
+}
+
+#[derive(Debug)]
+enum Brought {
+    Bind { from: PathBuf, writable: bool },
+    Mount(OwnedFd),
+    Link(PathBuf),
 }
 
 impl Extra {
     /// Brings `from` along at `at`, to be read and executed.
     pub fn read_only(from: PathBuf, at: String) -> Self {
+        let writable = false;
         Self {
-            from,
+            what: Brought::Bind { from, writable },
             at,
-            writable: false,
         }
     }
 
     /// Brings `from` along at `at`, to be written and not executed.
     pub fn writable(from: PathBuf, at: String) -> Self {
+        let writable = true;
         Self {
-            from,
+            what: Brought::Bind { from, writable },
             at,
-            writable: true,
+        }
+    }
+
+    /// Brings a mount along that is attached nowhere yet.
+    pub fn mount(mount: OwnedFd, at: String) -> Self {
+        Self {
+            what: Brought::Mount(mount),
+            at,
+        }
+    }
+
+    /// Makes a symbolic link to `target` at `at`, in a mount brought along before.
+    pub fn link(target: PathBuf, at: String) -> Self {
+        Self {
+            what: Brought::Link(target),
+            at,
         }
     }
 }
@@ -102,7 +118,8 @@ impl Extra {
 impl Enclosure {
     /// Makes the rooms, runs the inner agentd in them, and says how it ended.
     ///
-    /// SIGTERM, SIGINT and SIGHUP are passed on to it.
+    /// SIGTERM, SIGINT and SIGHUP are passed on to it. Returns in two processes: in
+    /// the caller, and in the rooms' first process, which has to end with what it got.
     ///
     /// # Errors
     /// [`Refusal`] if the rooms could not be made; nothing is left then.
@@ -136,7 +153,7 @@ impl Enclosure {
         match sys::clone_process(flags).at(&code::SANDBOX_NAMESPACE, failed)? {
             Side::Child => {
                 drop(ours);
-                self.become_root_of_rooms(tree, &theirs)
+                self.become_root_of_rooms(tree, &groups, &theirs)
             }
             Side::Parent(inner) => {
                 drop(theirs);
@@ -160,11 +177,12 @@ impl Enclosure {
         if let Some(programs) = &self.programs {
             tree.bind(programs, PROGRAMS)?;
         }
-        for Extra { from, at, writable } in &self.extra {
-            if *writable {
-                tree.bind_writable(from, at)?;
-            } else {
-                tree.bind(from, at)?;
+        for Extra { what, at } in self.extra.drain(..) {
+            match what {
+                Brought::Bind { from, writable } if writable => tree.bind_writable(&from, &at)?,
+                Brought::Bind { from, .. } => tree.bind(&from, &at)?,
+                Brought::Mount(mount) => tree.mount(mount, &at)?,
+                Brought::Link(target) => tree.link(&at, target),
             }
         }
         for pack in self.packs.drain(..) {
@@ -172,9 +190,10 @@ impl Enclosure {
             tree.mount(pack.mount, &place)?;
             tree.file(&format!("{place}.pack"), pack.bytes);
         }
-        for (controller, directory) in CONTROLLERS.iter().zip(groups.directories()) {
-            tree.bind_writable(directory, &format!("{GROUPS}/{controller}"))?;
+        for (name, directory) in groups.directories() {
+            tree.bind_writable(directory, &format!("{GROUPS}/{name}"))?;
         }
+        tree.file(DISKS, cgroup::disks());
         // The C library and its loader, at the places the loader looks in.
         let libraries = Path::new("/usr/lib/x86_64-linux-gnu");
         let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
@@ -188,8 +207,15 @@ impl Enclosure {
     }
 
     /// The inner side. Numbered, because the order is what makes it hold.
-    fn become_root_of_rooms(self, tree: Tree, outer: &OwnedFd) -> Result<How, Refusal> {
+    fn become_root_of_rooms(
+        self,
+        tree: Tree,
+        groups: &Parent,
+        outer: &OwnedFd,
+    ) -> Result<How, Refusal> {
         let failed = || "agentd's rooms could not be made".to_owned();
+        // 0. While the host's control groups can be named.
+        groups.join_own()?;
         // 1. While still the host's root, in the new pid namespace: memory files
         //    cannot be executed by anything below. A mapped root may not write it.
         if Layer::MemoryFiles.stands() {

@@ -4,6 +4,7 @@
 //! own: half of what a start takes. A supervisor keeps some ready.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -30,8 +31,8 @@ pub(super) struct Launcher {
     pub(super) control: OwnedFd,
     /// Its process.
     pub(super) process: Process,
-    /// What it, and later the program, writes.
-    pub(super) output: OwnedFd,
+    /// What it, and later the program, writes: output and errors.
+    pub(super) outputs: [OwnedFd; 2],
     /// Its group.
     pub(super) leaf: Leaf,
 }
@@ -70,7 +71,7 @@ impl Launcher {
     fn start() -> Result<Self, Refusal> {
         let failed = || "the launcher could not be started".to_owned();
         let name = format!("launcher-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let leaf = Leaf::create(&enclosure::groups(), &name)?;
+        let leaf = Leaf::create(Path::new(enclosure::GROUPS), &name)?;
         let doors = leaf.doors()?;
         let (control, theirs) = rustix::net::socketpair(
             AddressFamily::UNIX,
@@ -79,21 +80,25 @@ impl Launcher {
             None,
         )
         .at(&code::SANDBOX_LAUNCHER, failed)?;
-        let (output, input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .at(&code::SANDBOX_LAUNCHER, failed)?;
+        let pipe = || {
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+                .at(&code::SANDBOX_LAUNCHER, failed)
+        };
+        let (output, to_output) = pipe()?;
+        let (errors, to_errors) = pipe()?;
         let child = Command::new(enclosure::AGENTD)
             .args(layer::arguments())
             .arg("launch")
             .env_clear()
             .stdin(theirs)
-            .stdout(input.try_clone().at(&code::SANDBOX_LAUNCHER, failed)?)
-            .stderr(Stdio::from(input))
+            .stdout(Stdio::from(to_output))
+            .stderr(Stdio::from(to_errors))
             .spawn()
             .at(&code::SANDBOX_LAUNCHER, failed)?;
         let launcher = Self {
             control,
             process: Process(child),
-            output,
+            outputs: [output, errors],
             leaf,
         };
         order::send_join(launcher.control.as_fd(), &doors)?;

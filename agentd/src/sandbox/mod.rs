@@ -21,9 +21,10 @@ mod landlock;
 pub mod launch;
 mod launcher;
 pub mod layer;
-mod mounts;
+pub(crate) mod mounts;
 mod namespaces;
 mod order;
+mod output;
 pub mod profile;
 mod refusal;
 pub mod rlimits;
@@ -32,6 +33,7 @@ mod seccomp;
 pub mod spec;
 pub mod sys;
 mod tree;
+pub mod uids;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -42,6 +44,8 @@ use rustix::process::{DumpableBehavior, Signal};
 pub use landlock::Right;
 pub use layer::Layer;
 pub use order::How;
+pub use output::Output;
+pub use profile::Profile;
 pub use refusal::Refusal;
 pub use running::{Ending, Running, Sandbox};
 pub use spec::{Bind, LaunchSpec, Narrowed};
@@ -90,8 +94,8 @@ impl<'a> Unconfined<'a> {
                 })?;
         }
         check_launcher()?;
-        // 3. No user namespace below. Needs the full /proc that 4 takes away.
-        namespaces::forbid_more()?;
+        // 3. No user namespace below (but in `browser`). Needs the full /proc that 4 takes away.
+        namespaces::forbid_more(order.user_namespaces)?;
         // 4. The tree. Needs capabilities, and must be there before Landlock names
         //    paths in it; a Landlock domain could not mount.
         mounts::enter_root(
@@ -146,6 +150,9 @@ impl Prepared<'_> {
             argv,
             environment: strings(&order.environment)?,
         };
+        rustix::process::chdir(order.directory.as_str()).at(&code::SANDBOX_EXEC, || {
+            format!("{} is no place to start in", order.directory)
+        })?;
         // 9. Files and scopes. In the program only: init's domain must be another,
         //    so that the program can neither trace nor signal init.
         if Layer::Landlock.stands() {

@@ -61,7 +61,11 @@ pub(crate) enum Mount {
     Devices,
     /// The processes of this sandbox, and only those of one's own.
     #[n(3)]
-    Processes,
+    Processes {
+        /// Whether a namespace's maps can be written there.
+        #[n(0)]
+        writable: bool,
+    },
     /// Makes what was built at this place read-only from here on.
     #[n(4)]
     Freeze {
@@ -85,8 +89,9 @@ pub(crate) fn enter_root(pack: &Path, stage: &Path, mounts: &[Mount]) -> Result<
         MountPropagationFlags::REC | MountPropagationFlags::PRIVATE,
     )
     .at(&code::SANDBOX_MOUNT, failed)?;
-    let root = copy(pack)?;
-    sys::set_mount_attributes(root.as_fd(), QUIET | libc::MOUNT_ATTR_RDONLY, false)
+    // With what is mounted below it: a pack is one mount, a build host's tree many.
+    let root = copy_all(pack)?;
+    sys::set_mount_attributes(root.as_fd(), QUIET | libc::MOUNT_ATTR_RDONLY, true)
         .at(&code::SANDBOX_MOUNT, failed)?;
     attach(root.as_fd(), CWD, stage).at(&code::SANDBOX_MOUNT, failed)?;
     for mount in mounts {
@@ -138,26 +143,21 @@ impl Mount {
             }
             Self::Devices => {
                 // One recursive copy carries all of agentd's /dev, see enclosure.rs.
-                let tree = rustix::mount::open_tree(
-                    CWD,
-                    "/dev",
-                    OpenTreeFlags::OPEN_TREE_CLONE
-                        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-                        | OpenTreeFlags::AT_RECURSIVE,
-                )
-                .at(&code::SANDBOX_MOUNT, || {
-                    "/dev could not be copied".to_owned()
-                })?;
+                let tree = copy_all(Path::new("/dev"))?;
                 hang(tree.as_fd(), root, "/dev", true)
             }
-            Self::Processes => {
+            Self::Processes { writable } => {
                 let options: &[_] = if Layer::Processes.stands() {
                     &[("hidepid", "invisible"), ("subset", "pid")]
                 } else {
                     &[]
                 };
                 let made = if Layer::PidNamespace.stands() {
-                    make("proc", options, MountAttrFlags::MOUNT_ATTR_RDONLY)?
+                    let mut how = MountAttrFlags::MOUNT_ATTR_RDONLY;
+                    if *writable {
+                        how = MountAttrFlags::empty();
+                    }
+                    make("proc", options, how)?
                 } else {
                     copy(Path::new("/proc"))?
                 };
@@ -220,6 +220,21 @@ pub(crate) fn make(
     };
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes | quiet)
         .at(&code::SANDBOX_MOUNT, failed)
+}
+
+/// A detached copy of the mount at `from` and of all that is mounted below it.
+fn copy_all(from: &Path) -> Result<OwnedFd, Refusal> {
+    rustix::mount::open_tree(
+        CWD,
+        from,
+        OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW
+            | OpenTreeFlags::AT_RECURSIVE,
+    )
+    .at(&code::SANDBOX_MOUNT, || {
+        format!("{} could not be taken into the sandbox", from.display())
+    })
 }
 
 /// A detached copy of the mount at `from`, without what is mounted below it. The

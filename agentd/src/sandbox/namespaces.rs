@@ -35,13 +35,13 @@ pub(crate) fn enter() -> Result<Side, Refusal> {
     })
 }
 
-/// Forbids further user namespaces below this one.
+/// Forbids further user namespaces below this one, unless `allowed`.
 ///
 /// Works only while capabilities in this namespace are still held, through the
 /// full `/proc` that is gone after the pivot. The seccomp filter says no as well;
 /// this also binds a process that got around it.
-pub(crate) fn forbid_more() -> Result<(), Refusal> {
-    if Layer::NestedNamespaces.stands() {
+pub(crate) fn forbid_more(allowed: bool) -> Result<(), Refusal> {
+    if !allowed && Layer::NestedNamespaces.stands() {
         fs::write("/proc/sys/user/max_user_namespaces", "0")
             .at(&code::SANDBOX_NAMESPACE, || {
                 "further user namespaces could not be forbidden".to_owned()

@@ -18,7 +18,6 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags,
 };
 
-use super::cgroup::CONTROLLERS;
 use super::landlock::Rule;
 use super::mounts::Mount;
 use super::refusal::{At, Refusal};
@@ -58,6 +57,12 @@ pub(crate) struct Order {
     /// Whether a descriptor comes along, for the program.
     #[n(8)]
     pub(crate) passed: bool,
+    /// Whether user namespaces may be made below.
+    #[n(9)]
+    pub(crate) user_namespaces: bool,
+    /// Where the program starts, inside.
+    #[n(10)]
+    pub(crate) directory: String,
 }
 
 /// From the launcher and the sandbox's init.
@@ -129,7 +134,7 @@ pub(crate) fn send(
 /// Receives the doors of the launcher's groups.
 pub(crate) fn receive_join(socket: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Refusal> {
     let (bytes, doors) = receive_packet(socket)?;
-    if bytes == JOIN && doors.len() == CONTROLLERS.len() {
+    if bytes == JOIN && !doors.is_empty() {
         Ok(doors)
     } else {
         Err(untold("the first packet names no groups"))

@@ -1,10 +1,9 @@
 //! A running sandbox, as agentd holds it.
 
-use std::collections::VecDeque;
-use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::Child;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,16 +11,17 @@ use casemate_protocol::codec;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::Shutdown;
 
-use super::cgroup::Leaf;
+use super::cgroup::{Leaf, Usage};
+use super::enclosure;
 use super::launcher::{Launcher, Process};
 use super::order::{self, How, Report};
+use super::output::Output;
 use super::profile::Profile;
 use super::refusal::{At, Refusal};
 use super::spec::LaunchSpec;
+use super::uids::Identity;
 use crate::code;
 
-/// How much of a sandbox's output is kept: its end.
-const KEPT_OUTPUT: usize = 64 << 10;
 /// How long a launcher may take from order to report, on a loaded machine.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long an ended sandbox may take to be gone before its launcher is killed.
@@ -42,11 +42,26 @@ impl Sandbox {
     /// [`Refusal`]: nothing was started, nothing is left.
     pub fn spawn(spec: LaunchSpec) -> Result<Running, Refusal> {
         let profile = Profile::shipped(&spec.profile)?;
-        let (order, limits) = spec.resolve(profile)?;
+        Self::spawn_as(spec, profile, "/", Output::kept())
+    }
+
+    /// The same under a profile that was made narrower, starting in `directory`
+    /// (inside), with its output as said.
+    ///
+    /// # Errors
+    /// See [`Sandbox::spawn`].
+    pub fn spawn_as(
+        spec: LaunchSpec,
+        profile: &Profile,
+        directory: &str,
+        output: Output,
+    ) -> Result<Running, Refusal> {
+        let (order, limits) = spec.resolve(profile, directory)?;
         let mut launcher = Launcher::take()?;
-        launcher.leaf.settle(&spec.name, limits)?;
+        launcher.leaf.settle(&spec.name, limits, disks())?;
+        let identity = Identity::take(spec.uid)?;
         // From here on dropping `running` ends whatever there is.
-        let running = Running::new(launcher)?;
+        let running = Running::new(launcher, identity, output)?;
         let passed = spec.passed.as_ref().map(AsFd::as_fd);
         order::send(running.control.as_fd(), &order, passed)?;
         // The program's is then the only copy: its end shows as end of stream.
@@ -76,6 +91,16 @@ pub struct Ending {
     pub memory_peak: u64,
     /// Processes the kernel killed because the memory limit was reached.
     pub memory_kills: u64,
+    /// Most processes and threads at once, the launcher and init among them.
+    pub pids_peak: u64,
+    /// Bytes written to disks.
+    pub disk_written: u64,
+}
+
+/// The disks that limits of traffic are for, as the outer side saw them.
+fn disks() -> &'static str {
+    static READ: OnceLock<String> = OnceLock::new();
+    READ.get_or_init(|| std::fs::read_to_string(Path::new(enclosure::DISKS)).unwrap_or_default())
 }
 
 /// A started sandbox. All methods take `&self` and may be called from several
@@ -86,10 +111,10 @@ pub struct Ending {
 pub struct Running {
     control: OwnedFd,
     process: Mutex<Process>,
-    output: Arc<Mutex<VecDeque<u8>>>,
+    output: Arc<Output>,
     drain: Mutex<Option<JoinHandle<()>>>,
     ended: Mutex<Option<Ending>>,
-    leaf: Mutex<Option<Leaf>>,
+    held: Mutex<Option<(Leaf, Identity)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -98,26 +123,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Running {
-    fn new(launcher: Launcher) -> Result<Self, Refusal> {
+    fn new(launcher: Launcher, identity: Identity, output: Output) -> Result<Self, Refusal> {
         let Launcher {
             control,
             process,
-            output,
+            outputs,
             leaf,
         } = launcher;
-        let kept = Arc::new(Mutex::new(VecDeque::new()));
+        let output = Arc::new(output);
         let running = Self {
             control,
             process: Mutex::new(process),
-            output: Arc::clone(&kept),
+            output: Arc::clone(&output),
             drain: Mutex::new(None),
             ended: Mutex::new(None),
-            leaf: Mutex::new(Some(leaf)),
+            held: Mutex::new(Some((leaf, identity))),
         };
         let drain = std::thread::Builder::new()
             .name("sandbox-output".into())
             .stack_size(128 << 10)
-            .spawn(move || keep_end(output, &kept))
+            .spawn(move || output.drain(outputs))
             .at(&code::SANDBOX_LAUNCHER, || {
                 "no thread for its output".to_owned()
             })?;
@@ -189,7 +214,7 @@ impl Running {
     /// The end of what the sandbox wrote to its standard outputs, at most 64 KiB:
     /// text of a hostile program, for a person's eyes, control characters and all.
     pub fn output_tail(&self) -> Vec<u8> {
-        lock(&self.output).iter().copied().collect()
+        self.output.tail()
     }
 
     /// The launcher's process id, in agentd's pid namespace.
@@ -211,17 +236,22 @@ impl Running {
         if let Some(drain) = lock(&self.drain).take() {
             let _joined = drain.join();
         }
-        let mut leaf = lock(&self.leaf);
-        let (memory_peak, memory_kills) = leaf
-            .as_ref()
-            .map_or((0, 0), |leaf| (leaf.memory_peak(), leaf.memory_kills()));
-        *leaf = None;
+        let mut usage = Usage::default();
+        if let Some((leaf, identity)) = lock(&self.held).take() {
+            usage = leaf.usage();
+            // The group is gone, so every process in it is: see uids.rs.
+            if leaf.remove() {
+                identity.give_back();
+            }
+        }
         Ending {
             how,
             user,
             system,
-            memory_peak,
-            memory_kills,
+            memory_peak: usage.memory_peak,
+            memory_kills: usage.memory_kills,
+            pids_peak: usage.pids_peak,
+            disk_written: usage.disk_written,
         }
     }
 
@@ -286,26 +316,6 @@ fn exits_by(child: &Child, end: Instant) -> bool {
             Ok(ready) => return ready > 0,
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return false,
-        }
-    }
-}
-
-/// Reads until nobody can write any more, keeping the end. A program that writes
-/// without end is never blocked by us and never costs more than this.
-fn keep_end(output: OwnedFd, kept: &Mutex<VecDeque<u8>>) {
-    let mut output = std::fs::File::from(output);
-    let mut chunk = [0; 8192];
-    loop {
-        match output.read(&mut chunk) {
-            Ok(0) => return,
-            Ok(length) => {
-                let mut kept = lock(kept);
-                kept.extend(chunk.iter().take(length));
-                let over = kept.len().saturating_sub(KEPT_OUTPUT);
-                kept.drain(..over);
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return,
         }
     }
 }

@@ -30,6 +30,7 @@ struct RawSets {
 #[serde(deny_unknown_fields)]
 struct RawSet {
     name: String,
+    about: String,
     calls: Vec<RawCall>,
 }
 
@@ -62,6 +63,51 @@ impl RawCondition {
     }
 }
 
+/// A set of the data file, for a reader.
+#[derive(Debug, Clone)]
+pub(crate) struct Set {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it is for.
+    pub(crate) about: String,
+    /// Each call and its reason.
+    pub(crate) calls: Vec<(String, String)>,
+}
+
+/// Every set there is.
+pub(crate) fn sets() -> Result<Vec<Set>, Refusal> {
+    let raw = read()?;
+    Ok(raw
+        .set
+        .into_iter()
+        .map(|set| Set {
+            name: set.name,
+            about: set.about,
+            calls: set
+                .calls
+                .into_iter()
+                .map(|call| (call.call, call.why))
+                .collect(),
+        })
+        .collect())
+}
+
+fn read() -> Result<RawSets, Refusal> {
+    let failed = || "the system call filter could not be made".to_owned();
+    let raw: RawSets = toml::from_str(DATA).at(&code::PROFILE_INVALID, failed)?;
+    let bare = raw
+        .set
+        .iter()
+        .flat_map(|set| &set.calls)
+        .find(|call| call.why.is_empty());
+    let why = match bare {
+        Some(call) => format!("{} has no reason", call.call),
+        None if raw.version != 1 => format!("version {} is not 1", raw.version),
+        None => return Ok(raw),
+    };
+    Err(Refusal::new(&code::PROFILE_INVALID, failed(), why))
+}
+
 /// A filter, ready to be handed to the kernel; 8 bytes an instruction, as the
 /// launcher receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,14 +120,7 @@ impl Filter {
     /// `profile.invalid` if a set is unknown, or the data file is not well-formed.
     pub(crate) fn compile(sets: &[String]) -> Result<Self, Refusal> {
         let failed = || "the system call filter could not be made".to_owned();
-        let raw: RawSets = toml::from_str(DATA).at(&code::PROFILE_INVALID, failed)?;
-        if raw.version != 1 {
-            return Err(Refusal::new(
-                &code::PROFILE_INVALID,
-                failed(),
-                "unknown version",
-            ));
-        }
+        let raw = read()?;
         let known: BTreeSet<&str> = raw.set.iter().map(|set| set.name.as_str()).collect();
         if let Some(unknown) = sets.iter().find(|name| !known.contains(name.as_str())) {
             let why = format!("there is no set {unknown}");
@@ -93,10 +132,6 @@ impl Filter {
             .filter(|set| sets.contains(&set.name))
             .flat_map(|set| &set.calls)
             .collect();
-        if let Some(bare) = calls.iter().find(|call| call.why.is_empty()) {
-            let why = format!("{} has no reason", bare.call);
-            return Err(Refusal::new(&code::PROFILE_INVALID, failed(), why));
-        }
         let filter = json!({ "list": {
             "mismatch_action": { "errno": libc::EPERM },
             "match_action": "allow",

@@ -8,14 +8,14 @@ use super::cgroup::LeafLimits;
 use super::landlock::{Right, Rule};
 use super::mounts::Mount;
 use super::order::Order;
-use super::profile::{Profile, is_plain};
+use super::profile::{Profile, Sockets, is_plain};
 use super::refusal::Refusal;
 use crate::code;
 
 /// One sandbox to start.
 #[derive(Debug)]
 pub struct LaunchSpec {
-    /// A shipped profile: `desktop`, `hands`, `script`, `strict`.
+    /// A shipped profile, such as `desktop`; see [`Profile::names`].
     pub profile: String,
     /// Names the control group: 1..=64 characters of a-z 0-9 and `-`, unique among
     /// the running ones, such as job id and compartment.
@@ -55,6 +55,14 @@ pub struct Narrowed {
     pub memory_bytes: Option<u64>,
     /// Processes and threads of the whole sandbox.
     pub pids: Option<u64>,
+    /// Processor time of the whole sandbox, in percent of one processor.
+    pub cpu_percent: Option<u64>,
+    /// Bytes a second of the whole sandbox from, and as many to, each disk.
+    pub io_bytes: Option<u64>,
+    /// Open descriptors of one process.
+    pub open_files: Option<u64>,
+    /// Bytes of one file.
+    pub file_bytes: Option<u64>,
 }
 
 /// The devices of every sandbox, see [`Mount::Devices`].
@@ -67,24 +75,36 @@ const DEVICES: [&str; 5] = [
 ];
 
 impl LaunchSpec {
-    /// The order for a launcher, and the limits of the control group.
+    /// The order for a launcher, and the limits of the control group. The program
+    /// starts in `directory`, inside.
     ///
     /// # Errors
-    /// [`Refusal`] if the specification asks for more than its profile allows.
-    pub(crate) fn resolve(&self, profile: &Profile) -> Result<(Order, LeafLimits), Refusal> {
+    /// [`Refusal`] if the specification asks for more than its profile allows, or the
+    /// profile for more than this kernel can hold.
+    pub(crate) fn resolve(
+        &self,
+        profile: &Profile,
+        directory: &str,
+    ) -> Result<(Order, LeafLimits), Refusal> {
         self.check(profile)?;
+        profile.check_kernel()?;
         let lower = |limit: u64, by: Option<u64>| by.map_or(limit, |by| by.min(limit));
         let leaf = LeafLimits {
             memory_bytes: lower(profile.leaf.memory_bytes, self.limits.memory_bytes),
             pids: lower(profile.leaf.pids, self.limits.pids),
+            cpu_percent: lower(profile.leaf.cpu_percent, self.limits.cpu_percent),
+            io_bytes: lower(profile.leaf.io_bytes, self.limits.io_bytes),
         };
+        let mut rlimits = profile.rlimits;
+        rlimits.open_files = lower(rlimits.open_files, self.limits.open_files);
+        rlimits.file_bytes = lower(rlimits.file_bytes, self.limits.file_bytes);
         let order = Order {
             uid: self.uid,
             root: self.root.clone(),
             mounts: self.mounts(profile),
             rules: self.rules(profile),
             filter: ByteVec::from(profile.filter.clone().into_bytes()),
-            rlimits: profile.rlimits,
+            rlimits,
             argv: self.argv.clone(),
             environment: self
                 .environment
@@ -92,6 +112,8 @@ impl LaunchSpec {
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect(),
             passed: self.passed.is_some(),
+            user_namespaces: profile.user_namespaces,
+            directory: directory.to_owned(),
         };
         Ok((order, leaf))
     }
@@ -139,7 +161,10 @@ impl LaunchSpec {
     /// Parents before children: the base, the private file systems (in path
     /// order), then the binds, then read-only what was only made to hold binds.
     fn mounts(&self, profile: &Profile) -> Vec<Mount> {
-        let mut mounts = vec![Mount::Devices, Mount::Processes];
+        let processes = Mount::Processes {
+            writable: profile.user_namespaces,
+        };
+        let mut mounts = vec![Mount::Devices, processes];
         mounts.extend(profile.private.iter().map(|(at, fs)| Mount::Private {
             at: at.clone(),
             bytes: fs.bytes,
@@ -179,10 +204,22 @@ impl LaunchSpec {
         let private = profile.private.keys().map(|path| rule(path, Right::Write));
         let binds = self.binds.iter().map(|bind| rule(&bind.at, bind.right));
         let devices = DEVICES.iter().map(|path| rule(path, Right::Device));
+        // A user namespace's maps are written there.
+        let maps = profile.user_namespaces.then_some(Right::Device);
+        let processes = [Right::Read].into_iter().chain(maps);
+        let sockets: Vec<&String> = match &profile.sockets {
+            Sockets::None => Vec::new(),
+            Sockets::Listed(paths) => paths.iter().collect(),
+            Sockets::Mounted => {
+                let binds = self.binds.iter().map(|bind| &bind.at);
+                profile.private.keys().chain(binds).collect()
+            }
+        };
         pack.chain(private)
             .chain(binds)
             .chain(devices)
-            .chain([rule("/proc", Right::Read)])
+            .chain(processes.map(|right| rule("/proc", right)))
+            .chain(sockets.into_iter().map(|path| rule(path, Right::Socket)))
             .collect()
     }
 }
@@ -214,7 +251,7 @@ mod tests {
     fn an_order_fits_its_packet_and_survives_it() {
         for name in Profile::names() {
             let profile = Profile::shipped(name).unwrap();
-            let (order, _) = spec().resolve(profile).unwrap();
+            let (order, _) = spec().resolve(profile, "/").unwrap();
             let bytes = codec::encode(&order);
             assert!(
                 bytes.len() < super::super::order::LARGEST / 2,
@@ -231,7 +268,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut LaunchSpec)| {
             let mut spec = spec();
             change(&mut spec);
-            spec.resolve(profile).unwrap_err().code.id
+            spec.resolve(profile, "/").unwrap_err().code.id
         };
         let place = |at: &str, right| {
             let at = at.to_owned();
@@ -266,8 +303,16 @@ mod tests {
         let mut wide = spec();
         wide.limits.pids = Some(1 << 40);
         wide.limits.memory_bytes = Some(1 << 20);
-        let (_, leaf) = wide.resolve(profile).unwrap();
+        let (_, leaf) = wide.resolve(profile, "/").unwrap();
         assert_eq!(leaf.pids, profile.leaf.pids);
         assert_eq!(leaf.memory_bytes, 1 << 20);
+        let mut wide = spec();
+        wide.limits.cpu_percent = Some(u64::MAX);
+        wide.limits.file_bytes = Some(u64::MAX);
+        wide.limits.open_files = Some(7);
+        let (order, leaf) = wide.resolve(profile, "/").unwrap();
+        assert_eq!(leaf, profile.leaf);
+        assert_eq!(order.rlimits.file_bytes, profile.rlimits.file_bytes);
+        assert_eq!(order.rlimits.open_files, 7);
     }
 }

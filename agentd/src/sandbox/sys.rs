@@ -191,6 +191,25 @@ pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(copy) })
 }
 
+/// The version of Landlock that the kernel offers.
+///
+/// # Errors
+/// The kernel's error: `ENOSYS` or `EOPNOTSUPP` if it offers none.
+pub fn landlock_abi() -> io::Result<u32> {
+    const VERSION: libc::c_int = 1; // LANDLOCK_CREATE_RULESET_VERSION
+    // SAFETY: with this flag the kernel demands a null pointer and a size of 0, reads
+    // no memory and makes no descriptor.
+    let abi = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0usize,
+            VERSION,
+        )
+    };
+    u32::try_from(abi).map_err(|_| io::Error::last_os_error())
+}
+
 /// Opens `path` below `directory` as agentd opens every path of a job: no
 /// symbolic link is followed anywhere in it, it cannot leave `directory`, and it
 /// cannot pass through `/proc`'s magic links or into another mount.

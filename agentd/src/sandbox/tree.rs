@@ -30,6 +30,7 @@ pub(crate) struct Tree {
     devices: Devices,
     parts: Vec<Part>,
     files: Vec<(PathBuf, Vec<u8>)>,
+    links: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Our five devices by name, or, without that layer, the host's whole `/dev`.
@@ -69,6 +70,7 @@ impl Tree {
             devices,
             parts: Vec::new(),
             files: Vec::new(),
+            links: Vec::new(),
         })
     }
 
@@ -112,6 +114,11 @@ impl Tree {
         self.files.push((below(Path::new(""), at), bytes));
     }
 
+    /// A symbolic link to `target`, at `at`.
+    pub(crate) fn link(&mut self, at: &str, target: PathBuf) {
+        self.links.push((below(Path::new(""), at), target));
+    }
+
     /// Makes this tree the root of the calling process's mount namespace, which
     /// must be its own.
     pub(crate) fn enter(self) -> Result<(), Refusal> {
@@ -149,6 +156,9 @@ impl Tree {
         }
         for (at, bytes) in &self.files {
             fs::write(root.join(at), bytes).at(&code::SANDBOX_MOUNT, failed)?;
+        }
+        for (at, target) in &self.links {
+            std::os::unix::fs::symlink(target, root.join(at)).at(&code::SANDBOX_MOUNT, failed)?;
         }
         std::os::unix::fs::symlink("usr/lib", root.join("lib")).at(&code::SANDBOX_MOUNT, failed)?;
         sys::set_mount_attributes(self.base.as_fd(), libc::MOUNT_ATTR_RDONLY, false)

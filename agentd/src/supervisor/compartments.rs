@@ -115,7 +115,7 @@ fn program(name: &str) -> Bind {
 fn mib(limit: u32) -> Narrowed {
     Narrowed {
         memory_bytes: Some(u64::from(limit) << 20),
-        pids: None,
+        ..Narrowed::default()
     }
 }
 

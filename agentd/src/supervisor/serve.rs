@@ -19,6 +19,7 @@ use super::code;
 use super::ground::Ground;
 use super::link::{self, Link};
 use super::run::{self, Lease};
+use crate::sandbox::uids;
 
 /// Ids that one job takes from our range: desktop, script, hands, strict checks.
 const UIDS_PER_JOB: u32 = 8;
@@ -209,8 +210,9 @@ impl Server {
     }
 }
 
-/// Hands out blocks of our mapped ids, each new until the range wraps: an id is
-/// not used again while anything of its former job could still exist.
+/// Hands out blocks of our mapped ids, each new until the range wraps. A block is
+/// not used again before the clean-up of every sandbox that had an id of it is
+/// proven.
 #[derive(Debug)]
 struct Uids {
     next: AtomicU32,
@@ -227,7 +229,15 @@ impl Uids {
     }
 
     fn take(&self) -> u32 {
-        let block = self.next.fetch_add(1, Ordering::Relaxed) % self.blocks;
-        FIRST_UID.saturating_add(block.saturating_mul(UIDS_PER_JOB))
+        let mut first = FIRST_UID;
+        for _ in 0..self.blocks {
+            let block = self.next.fetch_add(1, Ordering::Relaxed) % self.blocks;
+            first = FIRST_UID.saturating_add(block.saturating_mul(UIDS_PER_JOB));
+            if uids::all_free(first..first.saturating_add(UIDS_PER_JOB)) {
+                break;
+            }
+        }
+        // If all are in use, the sandboxes of this one are refused.
+        first
     }
 }

@@ -303,6 +303,38 @@ fn attempt(name: &str) -> Result<(), i32> {
             }
             Ok(())
         }
+        "complain" => {
+            let _closed = std::io::stderr().write_all(b"a complaint\n");
+            Ok(())
+        }
+        "orphans" => orphans(),
+        "nap" => {
+            std::thread::sleep(std::time::Duration::from_secs(3600));
+            Ok(())
+        }
+        "leave" => unsafe { libc::_exit(7) },
+        "crash" => unsafe { libc::abort() },
+        "work" => {
+            let started = std::time::Instant::now();
+            let mut sum = 0u64;
+            while started.elapsed() < std::time::Duration::from_secs(2) {
+                sum = std::hint::black_box(sum.wrapping_add(1));
+            }
+            Ok(())
+        }
+        "where" => {
+            println!("directory {}", std::env::current_dir().unwrap().display());
+            Ok(())
+        }
+        "edit" => {
+            io(std::fs::write("new", "written inside"))?;
+            io(std::fs::remove_file("gone"))?;
+            io(std::fs::read("kept"))
+        }
+        "fill-workspace-bytes" => fill(|| std::fs::write("large", vec![1; 8 << 20])),
+        "fill-workspace-inodes" => fill(|| {
+            (0..2000).try_for_each(|number| std::fs::write(number.to_string(), ""))
+        }),
         "descriptors" => {
             let mut open: Vec<i32> = (0..4096)
                 .filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0)
@@ -472,6 +504,30 @@ fn map_executable(path: &str) -> Result<(), i32> {
     };
     let _gone = std::fs::remove_file(path);
     result
+}
+
+/// Two thousand processes whose parents are gone, one after the other: they end at
+/// once, and whoever does not reap them soon has no room for more.
+fn orphans() -> Result<(), i32> {
+    for _ in 0..2000 {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let child = loop {
+            let child = unsafe { libc::fork() };
+            if child >= 0 || std::time::Instant::now() > end {
+                break child;
+            }
+            std::thread::yield_now();
+        };
+        if child < 0 {
+            return Err(errno());
+        }
+        if child == 0 {
+            unsafe { libc::fork() };
+            unsafe { libc::_exit(0) };
+        }
+        unsafe { libc::waitpid(child, null_mut(), 0) };
+    }
+    Ok(())
 }
 
 fn fork_many() -> Result<(), i32> {

@@ -5,8 +5,12 @@
 //! launcher puts itself into the leaf before it clones, so that nothing of a
 //! sandbox ever runs outside its leaf.
 //!
-//! Only version 1 hierarchies are spoken so far; a host whose memory and pids
-//! controllers are not there is refused, never run without limits.
+//! Memory, processes, processor time and disk traffic are limited; a host that
+//! lacks one of the four controllers is refused, never run without. Version 2 is
+//! used where it is the host's only one, version 1 elsewhere; what differs is in
+//! version.rs.
+
+mod version;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -17,26 +21,44 @@ use std::time::{Duration, Instant};
 use super::layer::Layer;
 use super::refusal::{At, Refusal};
 use crate::code;
+use version::Version;
 
-/// Where the host has its hierarchies.
-const HOST: &str = "/sys/fs/cgroup";
 /// How every group of ours begins, so that a later start recognises it.
 const PREFIX: &str = "casemate-agentd-";
-/// The controllers a sandbox must have. Order: as joined.
-pub(crate) const CONTROLLERS: [&str; 2] = ["memory", "pids"];
+/// agentd's own leaf below its parent, in version 2: only groups without processes
+/// can hand controllers down.
+const OWN: &str = "agentd";
 
 /// What a leaf allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeafLimits {
-    /// Bytes of memory, page cache and tmpfs included.
+    /// Bytes of memory, page cache and tmpfs included; no swap beyond.
     pub memory_bytes: u64,
     /// Processes and threads.
     pub pids: u64,
+    /// Processor time, in percent of one processor.
+    pub cpu_percent: u64,
+    /// Bytes a second from, and as many to, each disk.
+    pub io_bytes: u64,
 }
 
-/// The parent group of one agentd, one directory a controller.
+/// What a leaf's processes used, as far as the kernel says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Most memory held at once, in bytes.
+    pub(crate) memory_peak: u64,
+    /// Processes the kernel killed because the memory limit was reached.
+    pub(crate) memory_kills: u64,
+    /// Most processes and threads at once.
+    pub(crate) pids_peak: u64,
+    /// Bytes written to disks.
+    pub(crate) disk_written: u64,
+}
+
+/// The parent group of one agentd: one directory, or one a controller.
 #[derive(Debug)]
 pub struct Parent {
+    version: Version,
     directories: Vec<PathBuf>,
 }
 
@@ -47,30 +69,49 @@ impl Parent {
     /// # Errors
     /// [`Refusal`] with `sandbox.cgroup` if a controller is missing.
     pub(crate) fn create(owner: u32) -> Result<Self, Refusal> {
-        let mut directories = Vec::new();
-        for controller in CONTROLLERS {
-            let hierarchy = Path::new(HOST).join(controller);
-            if !hierarchy.join("cgroup.procs").exists() {
-                return Err(Refusal::new(
-                    &code::SANDBOX_CGROUP,
-                    format!("the {controller} controller cannot be used"),
-                    format!("no version 1 hierarchy at {}", hierarchy.display()),
-                ));
-            }
+        let version = Version::of_host();
+        let mut parent = Self {
+            version,
+            directories: Vec::new(),
+        };
+        for hierarchy in version.hierarchies()? {
             sweep(&hierarchy);
             let directory = hierarchy.join(format!("{PREFIX}{}", std::process::id()));
             let failed = || format!("the group {} could not be made", directory.display());
             fs::create_dir(&directory).at(&code::SANDBOX_CGROUP, failed)?;
-            directories.push(directory.clone());
-            std::os::unix::fs::chown(&directory, Some(owner), Some(owner))
-                .at(&code::SANDBOX_CGROUP, failed)?;
+            parent.directories.push(directory.clone());
+            if version == Version::Two {
+                version::hand_down(&directory)?;
+                fs::create_dir(directory.join(OWN)).at(&code::SANDBOX_CGROUP, failed)?;
+            }
+            for file in version.delegated() {
+                std::os::unix::fs::chown(directory.join(file), Some(owner), Some(owner))
+                    .at(&code::SANDBOX_CGROUP, failed)?;
+            }
         }
-        Ok(Self { directories })
+        Ok(parent)
     }
 
-    /// The directories, in the order of [`CONTROLLERS`].
-    pub(crate) fn directories(&self) -> &[PathBuf] {
-        &self.directories
+    /// The directories, and the name that each has in agentd's tree.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.version
+            .names()
+            .iter()
+            .copied()
+            .zip(self.directories.iter().map(PathBuf::as_path))
+    }
+
+    /// Puts the calling process into agentd's own leaf, where version 2 needs it: a
+    /// process may only be moved by somebody who may write to the group that both
+    /// its old and its new place are in.
+    pub(crate) fn join_own(&self) -> Result<(), Refusal> {
+        if self.version == Version::One {
+            return Ok(());
+        }
+        for directory in &self.directories {
+            join(open_door(&directory.join(OWN))?)?;
+        }
+        Ok(())
     }
 
     /// Removes the group; its leaves must be gone or empty of processes.
@@ -79,6 +120,12 @@ impl Parent {
             remove_tree(directory);
         }
     }
+}
+
+/// The disks that a limit of traffic is for, one `MAJOR:MINOR` a line, for agentd's
+/// tree: inside there is no /sys to look in.
+pub(crate) fn disks() -> Vec<u8> {
+    version::disks(Path::new("/sys/block")).into_bytes()
 }
 
 /// Removes the groups of agentds that are no longer running. What cannot be
@@ -131,17 +178,20 @@ fn remove_emptied(directory: &Path, patience: Duration) -> io::Result<()> {
 /// One sandbox's group. Dropped, it removes itself.
 #[derive(Debug)]
 pub(crate) struct Leaf {
+    version: Version,
     directories: Vec<PathBuf>,
 }
 
 impl Leaf {
-    /// Makes the leaf `name` under `parents` (see [`CONTROLLERS`]), without limits.
-    pub(crate) fn create(parents: &[PathBuf], name: &str) -> Result<Self, Refusal> {
+    /// Makes the leaf `name` in agentd's tree, below `groups`, without limits.
+    pub(crate) fn create(groups: &Path, name: &str) -> Result<Self, Refusal> {
+        let version = Version::brought_along(groups);
         let mut leaf = Self {
+            version,
             directories: Vec::new(),
         };
-        for parent in parents {
-            let directory = parent.join(name);
+        for parent in version.names() {
+            let directory = groups.join(parent).join(name);
             fs::create_dir(&directory).at(&code::SANDBOX_CGROUP, || {
                 format!("the group {} could not be made", directory.display())
             })?;
@@ -152,9 +202,18 @@ impl Leaf {
 
     /// Gives the leaf the sandbox's name and limits. Whoever joined it before is
     /// under them from then on.
-    pub(crate) fn settle(&mut self, name: &str, limits: LeafLimits) -> Result<(), Refusal> {
+    pub(crate) fn settle(
+        &mut self,
+        name: &str,
+        limits: LeafLimits,
+        disks: &str,
+    ) -> Result<(), Refusal> {
         for directory in &mut self.directories {
             let named = directory.with_file_name(name);
+            if self.version == Version::Two {
+                // Groups of version 2 cannot be renamed: the number stays.
+                break;
+            }
             fs::rename(&directory, &named).at(&code::SANDBOX_CGROUP, || {
                 format!("the group {} could not be made", named.display())
             })?;
@@ -163,60 +222,53 @@ impl Leaf {
         if !Layer::ControlGroup.stands() {
             return Ok(());
         }
-        self.set("memory.limit_in_bytes", limits.memory_bytes)?;
-        self.set("pids.max", limits.pids)
+        for (file, value) in self.version.limits(limits, disks) {
+            let set = self
+                .file(file)
+                .ok_or(io::Error::from(io::ErrorKind::NotFound))
+                .and_then(|path| fs::write(path, &value));
+            match set {
+                Ok(()) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound && version::is_swap(file) => {}
+                Err(e) => {
+                    let what = format!("the limit {file} could not be set to {value}");
+                    return Err(Refusal::new(&code::SANDBOX_CGROUP, what, e));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn file(&self, name: &str) -> Option<PathBuf> {
-        let controller = name.split('.').next()?;
-        let place = CONTROLLERS.iter().position(|known| *known == controller)?;
+        let place = self.version.place(name)?;
         Some(self.directories.get(place)?.join(name))
     }
 
-    fn set(&self, name: &str, value: u64) -> Result<(), Refusal> {
-        let failed = || format!("the limit {name} could not be set");
-        let path = self
-            .file(name)
-            .ok_or("no such controller")
-            .at(&code::SANDBOX_CGROUP, failed)?;
-        fs::write(path, value.to_string()).at(&code::SANDBOX_CGROUP, failed)
-    }
-
-    fn number(&self, name: &str, key: &str) -> u64 {
+    fn text(&self, name: &str) -> String {
         self.file(name)
             .and_then(|path| fs::read_to_string(path).ok())
-            .and_then(|text| {
-                text.lines()
-                    .find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
-            })
-            .unwrap_or(0)
+            .unwrap_or_default()
     }
 
-    /// Most memory the sandbox held, in bytes; 0 if unknown.
-    pub(crate) fn memory_peak(&self) -> u64 {
-        self.number("memory.max_usage_in_bytes", "")
-    }
-
-    /// How many processes the kernel killed for want of memory.
-    pub(crate) fn memory_kills(&self) -> u64 {
-        self.number("memory.oom_control", "oom_kill ")
+    /// What its processes used; what is unknown is 0.
+    pub(crate) fn usage(&self) -> Usage {
+        self.version.usage(|name| self.text(name))
     }
 
     /// The join files, opened by agentd: the kernel judges a join by who opened
     /// the file, so the launcher can use them and nothing inside ever sees them.
     pub(crate) fn doors(&self) -> Result<Vec<OwnedFd>, Refusal> {
-        self.directories
-            .iter()
-            .map(|directory| {
-                OpenOptions::new()
-                    .write(true)
-                    .open(directory.join("cgroup.procs"))
-                    .map(OwnedFd::from)
-                    .at(&code::SANDBOX_CGROUP, || {
-                        format!("the group {} cannot be joined", directory.display())
-                    })
-            })
-            .collect()
+        self.directories.iter().map(|one| open_door(one)).collect()
+    }
+
+    /// Removes it, once its last process is gone; whether it is gone.
+    pub(crate) fn remove(mut self) -> bool {
+        let directories = std::mem::take(&mut self.directories);
+        let mut gone = true;
+        for directory in directories {
+            gone &= remove_emptied(&directory, Duration::from_secs(5)).is_ok();
+        }
+        gone
     }
 }
 
@@ -227,6 +279,16 @@ impl Drop for Leaf {
             let _busy = remove_emptied(directory, Duration::from_secs(5));
         }
     }
+}
+
+fn open_door(group: &Path) -> Result<OwnedFd, Refusal> {
+    OpenOptions::new()
+        .write(true)
+        .open(group.join("cgroup.procs"))
+        .map(OwnedFd::from)
+        .at(&code::SANDBOX_CGROUP, || {
+            format!("the group {} cannot be joined", group.display())
+        })
 }
 
 /// Puts the calling process into the group whose `cgroup.procs` is `door`.

@@ -1,0 +1,171 @@
+//! What one command used and was denied, for an operator and for a program.
+
+use minicbor::{Decode, Encode};
+use serde_json::{Value, json};
+
+use super::workspace::Returned;
+use crate::sandbox::{Ending, How};
+
+/// What the inner half says of the command's end.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Account {
+    #[n(0)]
+    how: How,
+    #[n(1)]
+    timed_out: bool,
+    #[n(2)]
+    user_us: u64,
+    #[n(3)]
+    system_us: u64,
+    #[n(4)]
+    memory_peak: u64,
+    #[n(5)]
+    memory_kills: u64,
+    #[n(6)]
+    pids_peak: u64,
+    #[n(7)]
+    disk_written: u64,
+}
+
+impl Account {
+    pub(super) fn of(ending: &Ending, timed_out: bool) -> Self {
+        let micros =
+            |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            how: ending.how,
+            timed_out,
+            user_us: micros(ending.user),
+            system_us: micros(ending.system),
+            memory_peak: ending.memory_peak,
+            memory_kills: ending.memory_kills,
+            pids_peak: ending.pids_peak,
+            disk_written: ending.disk_written,
+        }
+    }
+}
+
+/// One thing that a layer held, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The layer's name, see [`crate::sandbox::Layer`].
+    pub layer: String,
+    /// What was denied, to what.
+    pub what: String,
+    /// What would allow it, if anything may.
+    pub rule: Option<String>,
+}
+
+/// All that is reported.
+#[derive(Debug)]
+pub(super) struct Report {
+    profile: String,
+    /// How the inner half ended, and what it said if it could.
+    outer: How,
+    account: Option<Account>,
+    returned: Option<Returned>,
+    /// `None`: nobody watched.
+    denials: Option<Vec<Denial>>,
+}
+
+impl Report {
+    pub(super) fn new(
+        profile: &str,
+        outer: How,
+        account: Option<Account>,
+        returned: Option<Returned>,
+    ) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            outer,
+            account,
+            returned,
+            denials: None,
+        }
+    }
+
+    /// For a person.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        if let Some(account) = &self.account {
+            let seconds =
+                |micros: u64| format!("{}.{:03}", micros / 1_000_000, micros / 1000 % 1000);
+            let kills = match account.memory_kills {
+                0 => String::new(),
+                kills => format!(", {kills} ended at the memory limit"),
+            };
+            text += &format!(
+                "agentd: {} s in the program, {} s in the kernel, {} KiB and {} processes at \
+                 most{kills}\n",
+                seconds(account.user_us),
+                seconds(account.system_us),
+                account.memory_peak >> 10,
+                account.pids_peak,
+            );
+            if account.timed_out {
+                text += "agentd: it was ended at its time limit\n";
+            }
+        }
+        if let Some(returned) = &self.returned {
+            if returned.files + returned.removed > 0 {
+                text += &format!(
+                    "agentd: {} files with {} bytes written to the workspace, {} removed\n",
+                    returned.files, returned.bytes, returned.removed
+                );
+            }
+            for name in &returned.left_out {
+                text += &format!("agentd: {name:?} was not brought back\n");
+            }
+        }
+        for denial in self.denials.iter().flatten() {
+            let rule = denial.rule.as_ref();
+            let rule = rule.map_or(String::new(), |rule| format!("; {rule} would allow it"));
+            text += &format!("agentd: {} ({}){rule}\n", denial.what, denial.layer);
+        }
+        text
+    }
+
+    /// For a program: docs/formats/profile.md has the keys.
+    pub(super) fn json(&self) -> String {
+        let end = |how: How| match how {
+            How::Exited(code) => json!({ "kind": "exited", "code": code }),
+            How::Signalled(signal) => json!({ "kind": "signalled", "signal": signal }),
+            How::Killed => json!({ "kind": "killed" }),
+        };
+        let used = self.account.as_ref().map(|account| {
+            json!({
+                "user_us": account.user_us, "system_us": account.system_us,
+                "memory_peak_bytes": account.memory_peak, "memory_kills": account.memory_kills,
+                "pids_peak": account.pids_peak, "disk_written_bytes": account.disk_written,
+            })
+        });
+        let workspace = self.returned.as_ref().map(|returned| {
+            json!({
+                "files_written": returned.files, "bytes_written": returned.bytes,
+                "removed": returned.removed, "left_out": returned.left_out,
+            })
+        });
+        let denials = self.denials.as_ref().map(|denials| {
+            denials
+                .iter()
+                .map(|one| json!({ "layer": one.layer, "what": one.what, "rule": one.rule }))
+                .collect::<Vec<Value>>()
+        });
+        let how = self
+            .account
+            .as_ref()
+            .map_or(self.outer, |account| account.how);
+        let report = json!({
+            "version": 1,
+            "profile": self.profile,
+            "end": end(how),
+            "timed_out": self.account.as_ref().is_some_and(|account| account.timed_out),
+            "used": used,
+            "workspace": workspace,
+            // null: nobody watched, which is not the same as none.
+            "denials": denials,
+        });
+        let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+}
