@@ -3,7 +3,7 @@
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
 
 use super::{ACCEPTED, Case, Found};
-use crate::evidence::{Body, Evidence, RawQuote};
+use crate::evidence::{Body, Evidence, MAX_EVIDENCE, RawQuote};
 use crate::verdict::Decision;
 use crate::verify::{Inputs, verify};
 
@@ -100,6 +100,10 @@ cases! {
     "a member twice" => "format.malformed", member_twice;
     "two members in the other order" => "format.malformed", reordered;
     "a number in a longer spelling" => "format.malformed", longer_spelling;
+    "a member larger than allowed" => "format.member",
+        || with("format.member", true, |body| body.activation = vec![0; 65]);
+    "larger than any evidence" => "format.too-large",
+        || judge(&vec![0; MAX_EVIDENCE + 1], "format.too-large");
     "two quotes" => "quote.count", two_quotes;
     "no quote" => "quote.count", no_quote;
     "an edited firmware log" => "member.firmware_log",
