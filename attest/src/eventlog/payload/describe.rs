@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use super::super::guid::Guid;
 use super::super::text::{Text, shown};
 use super::{Content, NoAction, Payload, Separator, Signature, SignatureLists, Tagged, Variable};
+use crate::x509::Certificate;
 
 impl fmt::Display for Payload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +97,7 @@ impl fmt::Display for Content<'_> {
             }
             Self::LoadOption(option) => write!(f, "{:?} {}", option.description, option.path),
             Self::Authority(signature) => write!(f, "{signature}"),
-            Self::Certificate(der) => write!(f, "certificate of {} bytes", der.len()),
+            Self::Certificate(der) => certificate(f, der),
             Self::Sbat(text) => write!(f, "{}", Text::Utf8(text)),
             Self::Other(data) => hexadecimal(f, data),
             Self::Malformed(error) => write!(f, "malformed {error}"),
@@ -126,7 +127,27 @@ impl fmt::Display for SignatureLists<'_> {
             write!(f, "{between}{}", Counted(count, what))?;
             between = ", ";
         }
-        Ok(())
+        // A database has a handful of certificates; all of them are in the log's JSON.
+        let subjects = self.certificates().filter_map(|entry| subject(entry.data));
+        subjects.take(4).try_for_each(|subject| {
+            f.write_str("; ")?;
+            subject.chars().try_for_each(|c| f.write_char(shown(c)))
+        })
+    }
+}
+
+/// The subject of a certificate, as it names itself. `None` when it cannot be read.
+fn subject(der: &[u8]) -> Option<String> {
+    Certificate::read(der).ok().map(|own| own.subject())
+}
+
+fn certificate(f: &mut fmt::Formatter<'_>, der: &[u8]) -> fmt::Result {
+    match subject(der) {
+        Some(subject) => {
+            f.write_str("certificate ")?;
+            subject.chars().try_for_each(|c| f.write_char(shown(c)))
+        }
+        None => write!(f, "certificate of {} bytes", der.len()),
     }
 }
 
@@ -143,7 +164,7 @@ impl fmt::Display for Counted {
 impl fmt::Display for Signature<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_der() {
-            write!(f, "certificate of {} bytes", self.data.len())?;
+            certificate(f, self.data)?;
         } else {
             hexadecimal(f, self.data)?;
         }

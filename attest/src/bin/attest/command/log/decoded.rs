@@ -6,6 +6,7 @@ use casemate_attest::eventlog::payload::{
     Payload, Platform, Signature, SignatureLists, TaggedEvents, Variable,
 };
 use casemate_attest::eventlog::{Coverage, Event, Guid, kind, shown};
+use casemate_attest::x509::Certificate;
 use serde_json::{Value, json};
 
 /// What is decoded from covered bytes, and what from others.
@@ -109,7 +110,12 @@ fn signature(kind: Option<Guid>, signature: &Signature<'_>) -> Value {
 }
 
 fn certificate(der: &[u8]) -> Value {
-    json!({"bytes": der.len(), "sha256": Digest::of(der).to_string()})
+    let subject = Certificate::read(der).map(|own| printable(own.subject().as_bytes()));
+    json!({
+        "bytes": der.len(),
+        "sha256": Digest::of(der).to_string(),
+        "subject": subject.ok(),
+    })
 }
 
 fn load_option(option: &LoadOption<'_>) -> Value {
