@@ -47,7 +47,7 @@ fn main() {
 
 /// The events of a boot of OVMF over and over, in four banks.
 fn logs(here: &Path, folder: &Path) -> Vec<(&'static str, PathBuf)> {
-    let one = fs::read(here.join("tests/vectors/ovmf-secboot/firmware.log")).expect("the vector");
+    let one = fs::read(here.join("tests/logs/ovmf.log")).expect("the recorded log");
     let log = EventLog::parse(&one).expect("a genuine log");
     let header = log.spec_id().expect("a header").len;
     let ends: Vec<_> = log
