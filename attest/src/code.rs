@@ -17,6 +17,7 @@ pub use crate::messages::codes::predict::*;
 pub use crate::messages::codes::quote::*;
 pub use crate::messages::codes::register::*;
 pub use crate::messages::codes::release::*;
+pub use crate::messages::codes::revocation::*;
 pub use crate::messages::codes::single::*;
 pub use crate::messages::codes::verdict::*;
 

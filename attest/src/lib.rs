@@ -26,6 +26,7 @@ pub mod predict;
 pub mod quote;
 pub mod release;
 pub mod report;
+pub mod revocations;
 pub mod roots;
 pub mod sealing;
 pub mod selftest;

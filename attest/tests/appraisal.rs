@@ -323,7 +323,11 @@ fn what_secure_boot_trusts_is_explained() {
             &certificates(&[b"exchange one", b"exchange two"]),
         );
     });
-    let text = verdict.text().replace("\n         ", " ");
+    let text = verdict
+        .text()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     assert!(text.contains("dbx: 2 hashes"), "{text}");
     for key in [b"exchange one", b"exchange two"] {
         assert!(text.contains(&Digest::of(key).to_string()), "{text}");

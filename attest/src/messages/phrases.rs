@@ -23,6 +23,9 @@ phrases! {
     release_holds(product: &str, version: &str, number: u64) = "release.holds",
         en "{product} {version} (number {number}), signed by the release key.",
         fr "{product} {version} (numéro {number}), signée par la clé de publication.";
+    revocations_age(number: u64, days: u64, count: usize) = "revocations.age",
+        en "List {number}, {days} days old, {count} entries.",
+        fr "Liste {number}, vieille de {days} jours, {count} entrées.";
     quote_holds() = "quote.holds",
         en "The TPM vouches for every member and for the policy's registers.",
         fr "Le TPM répond de chaque membre et des registres de la politique.";

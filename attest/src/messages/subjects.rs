@@ -57,6 +57,8 @@ subjects! {
     Activation = required, "activation", fr "activation";
     /// The release manifest.
     Release = required, "release", fr "version";
+    /// The owner's list of what is revoked, when one was given.
+    Revocations = optional, "revocations", fr "révocations";
     /// The TPM's signed statement of its registers.
     Quote = required, "quote", fr "relevé du TPM";
     /// The logs of what was measured.

@@ -79,11 +79,12 @@ pub(super) fn check_logs(
         }
         return;
     };
+    let baseline = case.kept.baseline(case);
     let standard = Standard {
         release,
         enrolled: case.enrolment.request(),
-        baseline: None,
-        shipped: &[],
+        baseline: baseline.as_ref(),
+        shipped: &case.kept.shipped,
     };
     let appraisal = appraise(&standard, quote, &Measured::all(&replayed));
     if let Some(enforced) = &appraisal.secure_boot {

@@ -5,6 +5,7 @@
 
 mod audit;
 mod identity;
+mod kept;
 mod measured;
 mod members;
 mod memo;
@@ -12,6 +13,7 @@ mod verifier;
 
 pub use verifier::Verifier;
 
+use kept::Kept;
 use memo::Memo;
 use p256::ecdsa::VerifyingKey as ReleaseKey;
 
@@ -112,6 +114,7 @@ struct Case<'i> {
     endorsed: Option<&'i Endorsed>,
     inputs: &'i Inputs<'i>,
     memo: &'i Memo,
+    kept: &'i Kept,
 }
 
 /// Judges an evidence.
@@ -130,6 +133,7 @@ fn judge(
     asked: Option<&Asked>,
     endorsed: Option<&Endorsed>,
     memo: &Memo,
+    kept: &Kept,
 ) -> Verdict {
     let case = Case {
         body: evidence.body(),
@@ -139,11 +143,13 @@ fn judge(
         endorsed,
         inputs,
         memo,
+        kept,
     };
     let mut checks = members::check(&case);
     checks.extend(members::check_challenge(&case));
     let key = identity::check(&case, &mut checks);
     let release = measured::check_release(&case, &mut checks);
+    checks.extend(kept.check(&case, release.as_deref()));
     let quote = measured::check_quote(&case, key.as_ref(), &mut checks);
     measured::check_logs(&case, release.as_deref(), quote.as_ref(), &mut checks);
     let head = audit::check(&case, key.as_ref(), &mut checks);

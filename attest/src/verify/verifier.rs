@@ -1,5 +1,6 @@
 //! A verifier that judges many evidences by the same keys, enrolments and challenges.
 
+use super::kept::Kept;
 use super::memo::Memo;
 use super::{Asked, Endorsed, Inputs, VerifyError, judge};
 use crate::challenge::{Challenge, ChallengeSecret};
@@ -15,12 +16,13 @@ use crate::x509::Authorities;
 /// threads.
 #[derive(Debug)]
 pub struct Verifier<'i> {
-    inputs: Inputs<'i>,
-    enrolments: Vec<Enrolment>,
+    pub(super) inputs: Inputs<'i>,
+    pub(super) enrolments: Vec<Enrolment>,
     asked: Vec<Asked>,
     authorities: Option<&'i Authorities>,
     endorsed: Vec<(Digest, Endorsed)>,
     memo: Memo,
+    pub(super) kept: Kept,
 }
 
 impl<'i> Verifier<'i> {
@@ -47,6 +49,7 @@ impl<'i> Verifier<'i> {
             authorities: None,
             endorsed: Vec::new(),
             memo: Memo::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -128,8 +131,10 @@ impl<'i> Verifier<'i> {
         let asked = self.asked.iter().find(answered).or(self.asked.first());
         let endorsed = self.endorsed.iter().find(|(id, _)| id == enrolment.id());
         let endorsed = endorsed.map(|(_, endorsed)| endorsed);
-        let (inputs, memo) = (&self.inputs, &self.memo);
-        Ok(judge(inputs, &evidence, enrolment, asked, endorsed, memo))
+        let (inputs, memo, kept) = (&self.inputs, &self.memo, &self.kept);
+        Ok(judge(
+            inputs, &evidence, enrolment, asked, endorsed, memo, kept,
+        ))
     }
 }
 

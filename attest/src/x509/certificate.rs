@@ -57,6 +57,13 @@ impl Certificate {
         self.parsed.tbs_certificate.issuer.to_string()
     }
 
+    /// The SHA-256 of the issuer's name, DER.
+    #[must_use]
+    pub fn issuer_digest(&self) -> Digest {
+        let name = self.parsed.tbs_certificate.issuer.to_der();
+        Digest::of(&name.unwrap_or_default())
+    }
+
     /// The SHA-256 of its DER without padding.
     #[must_use]
     pub const fn digest(&self) -> &Digest {

@@ -329,6 +329,10 @@ pub(crate) struct Stand {
     pub(crate) root: Root,
     /// The firmware events that release and enrolment have, when not the usual ones.
     pub(crate) blessed: Option<Events>,
+    /// The firmware log of the enrolment, when not the evidence's own.
+    pub(crate) enrolled: Option<Vec<u8>>,
+    /// Whether register 7 is the platform's: compared with enrolment, not with the release.
+    pub(crate) platform_policy: bool,
     /// The boot attempts that the release allows to fail.
     pub(crate) failed_attempts: u64,
     pub(crate) firmware: Vec<u8>,
@@ -381,6 +385,8 @@ impl Default for Stand {
             development: false,
             root: Root::FirstUse,
             blessed: None,
+            enrolled: None,
+            platform_policy: false,
             failed_attempts: 0,
             firmware: firmware_log(&firmware_events()),
             runtime: runtime_log(),
@@ -420,7 +426,11 @@ impl Stand {
         key: &p256::ecdsa::SigningKey,
         not_after_ms: u64,
     ) -> Vec<u8> {
-        let references = references(&self.blessed_events());
+        let mut references = references(&self.blessed_events());
+        if self.platform_policy {
+            let seventh = references.iter_mut().find(|pcr| pcr.pcr == 7).unwrap();
+            (seventh.rule, seventh.events) = (Rule::Enrolled, vec![]);
+        }
         let initrd_pcr11 = references.iter().find(|pcr| pcr.pcr == 11).unwrap().value();
         let parts = ReleaseParts {
             product: "casemate".to_owned(),
@@ -447,7 +457,7 @@ impl Stand {
             ek_certificate: self.ek_certificate(),
             ak_public: self.ak_public(),
             pcrs: pcrs.try_into().unwrap(),
-            firmware_log: Digest::of(&self.firmware),
+            firmware_log: Digest::of(self.enrolled.as_ref().unwrap_or(&self.firmware)),
             floor_name: vec![0; 34],
             audit_origin: Origin::new(ORIGIN).unwrap(),
             audit_key: self.audit.verifying_key().to_bytes(),

@@ -3,6 +3,7 @@
 mod audit;
 mod challenge;
 mod predict;
+mod revoke;
 mod enrol;
 mod explain;
 mod log;
@@ -23,6 +24,8 @@ use crate::failure::Failure;
 pub(crate) enum Command {
     /// Sign an appliance's enrolment request as its owner
     Enrol(enrol::Enrol),
+    /// Sign a list of what is no longer trusted
+    Revoke(revoke::Revoke),
     /// Make a challenge for an appliance
     Challenge(challenge::MakeChallenge),
     /// Judge the evidence that an appliance answered
@@ -47,6 +50,7 @@ impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Enrol(command) => command.run(),
+            Self::Revoke(command) => command.run(),
             Self::Challenge(command) => command.run(),
             Self::Verify(command) => command.run(),
             Self::Quote(command) => command.run(),

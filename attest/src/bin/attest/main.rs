@@ -7,6 +7,7 @@ mod authorities;
 mod command;
 mod failure;
 mod file;
+mod kept;
 mod key;
 mod ledger_file;
 

@@ -28,6 +28,7 @@ pub mod predict;
 pub mod quote;
 pub mod register;
 pub mod release;
+pub mod revocation;
 pub mod single;
 pub mod verdict;
 
@@ -44,6 +45,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static (&'static Code, French)> {
         identity::ALL,
         certificate::ALL,
         release::ALL,
+        revocation::ALL,
         predict::ALL,
         quote::ALL,
         single::ALL,

@@ -19,7 +19,7 @@ use clap::Args;
 use super::{now_ms, verify_all};
 use crate::failure::{Exit, Failure};
 use crate::ledger_file::LedgerFile;
-use crate::{authorities, file, key};
+use crate::{authorities, file, kept, key};
 
 #[derive(Debug, Args)]
 #[command(
@@ -55,6 +55,8 @@ pub(crate) struct Verify {
     /// evidence, and the verdict is added; made when it is not there
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
+    #[command(flatten)]
+    kept: kept::Kept,
     /// Let a development release or TPM pass
     #[arg(long)]
     accept_development: bool,
@@ -124,6 +126,7 @@ impl Verify {
             let asked = verifier.ask(&bytes, secret.as_deref());
             asked.map_err(|error| unjudged(&challenge, &error))?;
         }
+        self.kept.give(&mut verifier)?;
         let mut ledger = self.ledger.as_deref().map(LedgerFile::open).transpose()?;
         match (&self.all, &self.evidence) {
             (Some(folder), _) => {

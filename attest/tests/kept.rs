@@ -1,0 +1,240 @@
+//! What the auditor keeps besides: a revocation list, other releases, the log of enrolment.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod stand;
+
+use casemate_attest::digest::Digest;
+use casemate_attest::release::key_id;
+use casemate_attest::revocations::{Entry, Kind, OLD_MS, Revocations};
+use casemate_attest::verdict::Verdict;
+use casemate_attest::verify::{Inputs, Verifier};
+use stand::{Events, NOW, SECURITY, Stand, firmware_events, firmware_log, hashes, variable};
+
+/// The verdict of a verifier that was given something.
+fn judged(stand: &Stand, give: impl FnOnce(&mut Verifier<'_>)) -> Verdict {
+    let auditor = stand.auditor();
+    let evidence = stand.evidence(&auditor.challenge).to_bytes();
+    let owner_key = stand.owner.verifying_key();
+    let mut verifier = Verifier::new(Inputs {
+        evidence: &[],
+        enrolment: &auditor.enrolment,
+        owner_key: &owner_key,
+        release_key: stand.release_key.verifying_key(),
+        challenge: Some(&auditor.challenge),
+        secret: Some(&auditor.secret),
+        export: None,
+        now_ms: NOW,
+        accept_development: false,
+    })
+    .unwrap();
+    give(&mut verifier);
+    verifier.judge(&evidence).unwrap()
+}
+
+fn list(stand: &Stand, issued_ms: u64, floor: u64, revoked: &[(Kind, Digest)]) -> Vec<u8> {
+    let entry = |(kind, value): &(Kind, Digest)| Entry {
+        kind: *kind,
+        value: *value,
+        reason: "stolen".to_owned(),
+    };
+    let entries = revoked.iter().map(entry).collect();
+    let list = Revocations::new(7, issued_ms, floor, entries);
+    list.sign(&stand.owner).unwrap()
+}
+
+#[test]
+fn what_the_owner_revoked_is_refused() {
+    let stand = Stand::default();
+    let manifest = stand.signed_release(&stand.release_key, NOW + 1_000_000);
+    let cases = [
+        (
+            Kind::ReleaseKey,
+            key_id(stand.release_key.verifying_key()),
+            "release.key-revoked",
+        ),
+        (Kind::Release, Digest::of(&manifest), "release.revoked"),
+        (
+            Kind::AttestationKey,
+            Digest::of(&stand.ak_public()),
+            "ak.revoked",
+        ),
+    ];
+    for (kind, value, code) in cases {
+        let list = list(&stand, NOW, 0, &[(kind, value)]);
+        let verdict = judged(&stand, |verifier| verifier.revoke(&list).unwrap());
+        assert_eq!(verdict.failures(), [code]);
+        assert!(verdict.text().contains("stolen"), "{}", verdict.text());
+    }
+    let others = [(Kind::Release, Digest::of(&stand.ak_public()))];
+    let list = list(&stand, NOW, 1, &others);
+    let verdict = judged(&stand, |verifier| verifier.revoke(&list).unwrap());
+    assert_eq!(verdict.failures(), [""; 0]);
+    let text = verdict.text();
+    assert!(text.contains("List 7, 0 days old, 1 entries."), "{text}");
+}
+
+#[test]
+fn a_release_below_the_floor_is_refused() {
+    let stand = Stand::default();
+    let list = list(&stand, NOW, 2, &[]);
+    let verdict = judged(&stand, |verifier| verifier.revoke(&list).unwrap());
+    assert_eq!(verdict.failures(), ["release.floor"]);
+}
+
+#[test]
+fn an_old_list_is_warned_of() {
+    let stand = Stand::default();
+    let list = list(&stand, NOW - OLD_MS - 1, 0, &[]);
+    let verdict = judged(&stand, |verifier| verifier.revoke(&list).unwrap());
+    assert_eq!(verdict.failures(), [""; 0]);
+    let text = verdict.text();
+    assert!(text.contains("revocations.old"), "{text}");
+    assert!(text.contains("List 7, 30 days old, 0 entries."), "{text}");
+}
+
+#[test]
+fn a_list_of_a_stranger_or_with_a_byte_changed_is_refused() {
+    let stand = Stand::default();
+    let good = list(&stand, NOW, 0, &[(Kind::Release, Digest::of(b"x"))]);
+    let owner = stand.owner.verifying_key();
+    Revocations::verify(&good, &owner).unwrap();
+    let stranger = ed25519_dalek::SigningKey::from_bytes(&[9; 32]);
+    let other = Revocations::new(8, NOW, 0, vec![]).sign(&stranger).unwrap();
+    let error = Revocations::verify(&other, &owner).unwrap_err();
+    assert_eq!(error.code().id, "revocations.signature");
+    for at in 0..good.len() {
+        let mut altered = good.clone();
+        altered[at] ^= 1;
+        assert!(Revocations::verify(&altered, &owner).is_err(), "byte {at}");
+    }
+}
+
+/// An older list does not take the place of a newer one.
+#[test]
+fn the_newer_of_two_lists_counts() {
+    let stand = Stand::default();
+    let (newer, older) = (
+        Revocations::new(2, NOW, 2, vec![])
+            .sign(&stand.owner)
+            .unwrap(),
+        Revocations::new(1, NOW, 0, vec![])
+            .sign(&stand.owner)
+            .unwrap(),
+    );
+    let verdict = judged(&stand, |verifier| {
+        verifier.revoke(&newer).unwrap();
+        verifier.revoke(&older).unwrap();
+    });
+    assert_eq!(verdict.failures(), ["release.floor"]);
+}
+
+fn replaced(name: &str, data: Vec<u8>) -> Events {
+    let mut events = firmware_events();
+    let event = events.iter_mut().find(|event| event.2 == name).unwrap();
+    event.3 = data;
+    events
+}
+
+/// The machine runs another release than the one that its evidence names.
+#[test]
+fn the_release_that_a_register_does_match_is_named() {
+    let events = replaced(".initrd", b"another initrd".to_vec());
+    let shipped = Stand {
+        blessed: Some(events.clone()),
+        ..Stand::default()
+    };
+    let manifest = shipped.signed_release(&shipped.release_key, NOW);
+    let stand = Stand {
+        firmware: firmware_log(&events),
+        ..Stand::default()
+    };
+    let verdict = judged(&stand, |verifier| verifier.ship(&manifest).unwrap());
+    assert_eq!(verdict.failures(), ["register.event"]);
+    let text = verdict
+        .text()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(text.contains("is not .initrd: expected"), "{text}");
+    let named = "the register matches the release casemate 0.1.0 (number 1)";
+    assert!(text.contains(named), "{text}");
+    let unknown = judged(&stand, |_| ());
+    assert!(!unknown.text().contains("matches"));
+}
+
+#[test]
+fn a_manifest_of_a_stranger_is_not_shipped() {
+    let stand = Stand::default();
+    let stranger = p256::ecdsa::SigningKey::from_slice(&[9; 32]).unwrap();
+    let manifest = stand.signed_release(&stranger, NOW);
+    judged(&stand, |verifier| {
+        assert!(verifier.ship(&manifest).is_err());
+    });
+}
+
+/// The log of enrolment, and a machine that became another one: what changed is said.
+fn changed(name: &str, data: Vec<u8>) -> String {
+    let mut now = replaced(name, data);
+    let enrolled = firmware_log(&firmware_events());
+    if name == "driver" {
+        now.insert(0, (2, 0x8000_0004, "driver", b"another rom".to_vec()));
+    }
+    let stand = Stand {
+        firmware: firmware_log(&now),
+        enrolled: Some(enrolled.clone()),
+        platform_policy: true,
+        ..Stand::default()
+    };
+    let verdict = judged(&stand, |verifier| assert!(verifier.keep_log(enrolled)));
+    assert_eq!(verdict.failures(), ["register.platform"]);
+    verdict
+        .text()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn a_difference_since_enrolment_is_explained() {
+    let gained = hashes(&[[0xdb; 32], [0xdc; 32]]);
+    let text = changed("dbx", variable(&SECURITY, "dbx", &gained));
+    assert!(text.contains("register 7: dbx gained one hash"), "{text}");
+    let text = changed("firmware version", b"1.1".to_vec());
+    assert!(
+        text.contains("the firmware's version (1.1) changed: 1.0 before"),
+        "{text}"
+    );
+    let text = changed("driver", b"option rom".to_vec());
+    assert!(text.contains("came new"), "{text}");
+}
+
+#[test]
+fn a_log_that_is_not_of_the_enrolment_is_not_kept() {
+    let stand = Stand::default();
+    judged(&stand, |verifier| {
+        assert!(!verifier.keep_log(b"another log".to_vec()));
+    });
+}
+
+/// The register's value is right, an event of it lies about its type.
+#[test]
+fn a_retyped_event_of_the_platform_is_refused_with_the_log_of_enrolment() {
+    let mut retyped = firmware_events();
+    let driver = retyped
+        .iter_mut()
+        .find(|event| event.2 == "driver")
+        .unwrap();
+    driver.1 = 0x8000_0005;
+    let enrolled = firmware_log(&firmware_events());
+    let stand = Stand {
+        firmware: firmware_log(&retyped),
+        enrolled: Some(enrolled.clone()),
+        ..Stand::default()
+    };
+    let verdict = judged(&stand, |verifier| assert!(verifier.keep_log(enrolled)));
+    assert_eq!(verdict.failures(), ["platform.type"]);
+}
