@@ -31,6 +31,8 @@ pub(crate) enum Ask {
     Read {
         /// Below the job's directory.
         path: String,
+        /// Without its care, as the control.
+        naive: bool,
     },
 }
 
@@ -46,5 +48,5 @@ pub(crate) struct Answer {
     /// Most memory at once.
     pub(crate) memory_peak: u64,
     /// What it wrote.
-    pub(crate) text: Vec<u8>,
+    pub(crate) text: String,
 }

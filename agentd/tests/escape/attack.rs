@@ -134,6 +134,12 @@ pub(crate) fn read(path: &str) -> Loot {
     bytes(all)
 }
 
+/// The whole of a file whose end matters, shortened to its last 12 KiB.
+pub(crate) fn read_all(path: &str) -> Loot {
+    let all = io(std::fs::read(path))?;
+    bytes(&all[all.len().saturating_sub(12 << 10)..])
+}
+
 pub(crate) fn write(path: &str, what: &str) -> Loot {
     use std::io::Write;
     let mut file = io(File::options().write(true).open(path))?;

@@ -21,6 +21,7 @@
 mod asked;
 mod attack;
 mod attempts;
+mod between;
 mod deeds;
 #[path = "../sandbox/ground.rs"]
 mod ground;
@@ -28,4 +29,6 @@ mod ground;
 mod layers;
 mod place;
 mod profiles;
+mod resources;
+mod supervisor;
 mod world;

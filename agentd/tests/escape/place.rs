@@ -109,19 +109,24 @@ impl Probe {
         let before = Seen::of(self.pid);
         let request = format!("{name}\n{}", serde_json::to_string(&world.scene).unwrap());
         rustix::io::write(&self.socket, request.as_bytes()).ok()?;
-        let mut proof = false;
+        let (mut proof, mut forged) = (false, false);
         loop {
-            let Some((text, _)) = self.receive() else {
+            let Some((text, sender)) = self.receive() else {
                 // One that became the program it was not to run is gone after it.
                 return proof.then_some(Report {
                     pid: self.pid,
                     answer: Ok(Vec::new()),
                     before,
                     proof,
+                    forged,
                 });
             };
             if text == format!("proof {}", world.scene.tag).as_bytes() {
                 proof = true;
+                continue;
+            }
+            if text == b"forged" {
+                forged |= sender != self.pid;
                 continue;
             }
             let answer = match text.strip_prefix(b"errno ") {
@@ -133,6 +138,7 @@ impl Probe {
                 answer,
                 before,
                 proof,
+                forged,
             });
         }
     }
@@ -145,7 +151,6 @@ pub(crate) struct Host {
     pub(crate) uids: u32,
     rooms: Child,
     socket: OwnedFd,
-    next: AtomicU32,
     /// Leaked on purpose, see `inherited_*`.
     pub(crate) leaks: Leaks,
 }
@@ -164,8 +169,7 @@ impl Leaks {
     fn new(base: &Path) -> Self {
         let (socket, theirs) = pair();
         rustix::io::ioctl_fionbio(&socket, true).unwrap();
-        let memory =
-            rustix::fs::memfd_create("leak", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let memory = rustix::fs::memfd_create("leak", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         let directory = std::fs::File::open(base.join("host")).unwrap();
         let theirs = vec![theirs, memory.try_clone().unwrap(), directory.into()];
         for fd in &theirs {
@@ -229,7 +233,6 @@ impl Host {
             uids,
             rooms,
             socket,
-            next: AtomicU32::new(0),
             leaks,
         }
     }
@@ -262,7 +265,8 @@ impl Host {
 
     /// A stage for an attempt at the sandbox's id.
     pub(crate) fn world(&self, name: &str, uid: u32) -> World {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let tag = format!("{name}-{}-{number}", std::process::id());
         let mut world = World::new(&self.base, &self.base.join("probe"), &tag, self.uids + uid);
         let copy = |fd: &OwnedFd| fd.try_clone().unwrap();

@@ -107,7 +107,10 @@ impl<'a> Inside<'a> {
             self.number += 1;
             self.probe = Some(self.host.inside(&self.name(), self.profile, UID));
         }
-        let report = self.probe.as_ref().and_then(|probe| probe.make(name, &world));
+        let report = self
+            .probe
+            .as_ref()
+            .and_then(|probe| probe.make(name, &world));
         let Some(report) = report else {
             self.probe = None;
             let how = self.host.wait(&self.name(), false).how;
@@ -118,7 +121,10 @@ impl<'a> Inside<'a> {
             };
         };
         if (attempt.seen)(&mut world, &report) {
-            return Err(format!("ESCAPED: the host saw it, it said {}", word(&report)));
+            return Err(format!(
+                "ESCAPED: the host saw it, it said {}",
+                word(&report)
+            ));
         }
         match (expected, &report.answer) {
             (Denied::Errno(errno), Err(found)) if *found == errno => Ok(()),

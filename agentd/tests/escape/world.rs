@@ -269,12 +269,9 @@ impl World {
 
     /// Whether the victim is still running.
     pub(crate) fn victim_lives(&mut self) -> bool {
-        let victim = self.victim.as_mut().expect("there is one");
+        let state = self.victim_file("stat");
         // A signal that was sent is delivered by the time a process may be asked.
-        matches!(victim.child.try_wait(), Ok(None)) && {
-            let state = self.victim_file("stat");
-            !state.contains(") Z ") && !state.contains(") X ")
-        }
+        !state.is_empty() && !state.contains(") Z ") && !state.contains(") X ")
     }
 
     /// A file of the victim's in /proc.
@@ -361,8 +358,10 @@ pub(crate) struct Report {
     pub(crate) answer: Result<Vec<u8>, i32>,
     /// How the host saw it before.
     pub(crate) before: Seen,
-    /// What a child of it sent.
+    /// Whether a program that it was not to run said so.
     pub(crate) proof: bool,
+    /// Whether a message came that was not from its sender.
+    pub(crate) forged: bool,
 }
 
 /// What the host sees of a process.
