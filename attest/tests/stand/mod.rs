@@ -278,14 +278,17 @@ pub(crate) fn replay(logs: &[&[u8]]) -> Vec<PcrValue> {
     values
 }
 
-fn references(events: &[BootEvent]) -> Vec<Reference> {
+/// The references of a release that boots as this log has it; events are named by `name`.
+fn references(log: &[u8], name: impl Fn(usize) -> String) -> Vec<Reference> {
+    let log = casemate_attest::eventlog::EventLog::parse(log).unwrap();
     let of = |pcr: u8| -> Vec<ExpectedEvent> {
-        let of_pcr = events.iter().filter(|event| event.0 == u32::from(pcr));
-        of_pcr
-            .map(|(_, event_type, name, data)| ExpectedEvent {
-                name: (*name).to_owned(),
-                event_type: *event_type,
-                digests: vec![Digest::of(data)],
+        let extending = log.events().iter().filter(|event| event.extends());
+        extending
+            .filter(|event| event.pcr == pcr)
+            .map(|event| ExpectedEvent {
+                name: name(event.number),
+                event_type: event.event_type,
+                digests: vec![event.sha256().unwrap()],
             })
             .collect()
     };
@@ -329,6 +332,8 @@ pub(crate) struct Stand {
     pub(crate) root: Root,
     /// The firmware events that release and enrolment have, when not the usual ones.
     pub(crate) blessed: Option<Events>,
+    /// The same as a log, which may be another machine's.
+    pub(crate) blessed_log: Option<Vec<u8>>,
     /// The firmware log of the enrolment, when not the evidence's own.
     pub(crate) enrolled: Option<Vec<u8>>,
     /// Whether register 7 is the platform's: compared with enrolment, not with the release.
@@ -385,6 +390,7 @@ impl Default for Stand {
             development: false,
             root: Root::FirstUse,
             blessed: None,
+            blessed_log: None,
             enrolled: None,
             platform_policy: false,
             failed_attempts: 0,
@@ -401,6 +407,12 @@ impl Default for Stand {
 impl Stand {
     fn blessed_events(&self) -> Events {
         self.blessed.clone().unwrap_or_else(firmware_events)
+    }
+
+    /// The firmware log that release and enrolment are of.
+    fn blessed_log(&self) -> Vec<u8> {
+        let log = self.blessed_log.clone();
+        log.unwrap_or_else(|| firmware_log(&self.blessed_events()))
     }
 
     pub(crate) fn ek_public(&self) -> Vec<u8> {
@@ -426,7 +438,11 @@ impl Stand {
         key: &p256::ecdsa::SigningKey,
         not_after_ms: u64,
     ) -> Vec<u8> {
-        let mut references = references(&self.blessed_events());
+        let mut references = references(&self.blessed_log(), |number| {
+            let events = self.blessed_events();
+            let event = events.get(number - 1);
+            event.map_or_else(|| number.to_string(), |event| event.2.to_owned())
+        });
         if self.platform_policy {
             let seventh = references.iter_mut().find(|pcr| pcr.pcr == 7).unwrap();
             (seventh.rule, seventh.events) = (Rule::Enrolled, vec![]);
@@ -450,7 +466,7 @@ impl Stand {
     }
 
     pub(crate) fn request(&self) -> EnrolmentRequest {
-        let values = replay(&[&firmware_log(&self.blessed_events())]);
+        let values = replay(&[&self.blessed_log()]);
         let pcrs: Vec<Digest> = values[..8].iter().map(|pcr| pcr.value).collect();
         EnrolmentRequest::new(Appliance {
             ek_public: self.ek_public(),
