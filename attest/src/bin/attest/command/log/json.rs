@@ -13,6 +13,9 @@ use serde_json::{Map, Value, json};
 
 use super::decoded;
 
+/// The most characters of an event's description; what it says is whole under `decoded`.
+const LINE: usize = 1000;
+
 pub(super) fn write(out: &mut impl Write, log: &Log<'_>, bytes: usize) -> io::Result<()> {
     write!(out, "{{\"log\":{},\n\"events\":[", head(log, bytes))?;
     let mut between = "\n";
@@ -107,7 +110,7 @@ fn firmware(event: &Event<'_>) -> Value {
     let covered = event.coverage().range(len);
     let payload = event.payload();
     let (proven, claimed) = decoded::split(&payload, event);
-    let said: String = payload.to_string().chars().map(shown).collect();
+    let said: String = payload.to_string().chars().map(shown).take(LINE).collect();
     let mut authenticated = json!({"payload": parts(event.data, std::slice::from_ref(&covered))});
     let mut unauthenticated = json!({
         "type": type_name(event.event_type),

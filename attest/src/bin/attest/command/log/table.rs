@@ -171,7 +171,9 @@ fn width(c: char) -> usize {
 /// The text in this many columns, cut with three dots, without anything that a terminal obeys.
 fn fitted(text: &str, columns: usize) -> String {
     const DOTS: &str = "...";
-    let text: String = text.chars().map(shown).collect();
+    // One character more than fits tells that it does not.
+    let text = text.chars().map(shown).take(columns.saturating_add(1));
+    let text: String = text.collect();
     let whole: usize = text.chars().map(width).sum();
     if whole <= columns {
         return text;
