@@ -7,9 +7,21 @@
 //! No layer holds alone (measured: each one missing lets named attempts through),
 //! so none is optional and none is best effort.
 //!
-//! The order of things is the security property. Before this module's part, the
-//! launcher (launch.rs) has closed inherited descriptors, joined the control
-//! group and cloned into new namespaces of every kind.
+//! The order of things is the security property. Around this module's part:
+//!
+//! | when | what | where |
+//! |---|---|---|
+//! | once, as the host's root | control groups of agentd's own, memory files that cannot be executed, packs mounted, a tree, a uid range | enclosure.rs |
+//! | a. launcher | every descriptor but the named ones is closed | launch.rs |
+//! | b. launcher | into the control group, before there is anything to limit | cgroup/ |
+//! | c. launcher | clone into namespaces of every kind; it writes the one-identity map | namespaces.rs |
+//! | 1 to 6. init | identity, death with the launcher, no namespace below, tree, limits, privileges | here: [`Unconfined::prepare`] |
+//! | 7 to 10. program | session, descriptors, Landlock, seccomp | here: [`Prepared::confine`] |
+//! | then | exec, as the last thing that a [`Confined`] can do | here: [`Confined::execute`] |
+//! | meanwhile | init closes itself to view and reaps | here: [`Prepared::retire`], init.rs |
+//!
+//! Each step returns a [`Refusal`] or the next type; there is no other way to the
+//! next, so whatever fails, nothing is executed.
 
 pub mod cgroup;
 mod descriptors;
@@ -94,7 +106,8 @@ impl<'a> Unconfined<'a> {
                 })?;
         }
         check_launcher()?;
-        // 3. No user namespace below (but in `browser`). Needs the full /proc that 4 takes away.
+        // 3. No user namespace below (but in `browser`). Needs the full /proc that 4
+        //    takes away.
         namespaces::forbid_more(order.user_namespaces)?;
         // 4. The tree. Needs capabilities, and must be there before Landlock names
         //    paths in it; a Landlock domain could not mount.

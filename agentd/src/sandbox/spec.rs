@@ -88,6 +88,11 @@ impl LaunchSpec {
     ) -> Result<(Order, LeafLimits), Refusal> {
         self.check(profile)?;
         profile.check_kernel()?;
+        if let Some(endpoint) = profile.egress().first() {
+            let what = format!("the profile {} cannot be used", profile.name);
+            let why = format!("it grants {endpoint} and there is no proxy to hold it to that");
+            return Err(Refusal::new(&code::PROFILE_UNENFORCEABLE, what, why));
+        }
         let lower = |limit: u64, by: Option<u64>| by.map_or(limit, |by| by.min(limit));
         let leaf = LeafLimits {
             memory_bytes: lower(profile.leaf.memory_bytes, self.limits.memory_bytes),

@@ -83,6 +83,36 @@ fn killing_the_outer_agentd_ends_every_process_and_the_next_start_sweeps() {
     });
 }
 
+/// What the host's kernel says of a running sandbox's group.
+#[test]
+fn every_controller_has_its_limit() {
+    let mut child = hold(1_720_000);
+    let pid = child.id();
+    let read = |controller: &str, file: &str| {
+        let group = format!("/sys/fs/cgroup/{controller}/casemate-agentd-{pid}/exec");
+        fs::read_to_string(format!("{group}/{file}")).unwrap()
+    };
+    assert_eq!(read("memory", "memory.limit_in_bytes"), "1610612736\n");
+    assert_eq!(read("pids", "pids.max"), "512\n");
+    assert_eq!(read("cpu", "cpu.cfs_quota_us"), "400000\n");
+    for file in ["read_bps_device", "write_bps_device"] {
+        let limits = read("blkio", &format!("blkio.throttle.{file}"));
+        assert!(limits.contains(" 536870912\n"), "{file}: {limits}");
+    }
+    let members = read("cpu", "cgroup.procs");
+    for controller in ["memory", "pids", "blkio"] {
+        assert_eq!(read(controller, "cgroup.procs"), members);
+    }
+    // Launcher, init, the program and its child.
+    assert_eq!(members.lines().count(), 4);
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&child),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_terminated_agentd_takes_its_sandboxes_along_and_cleans_up() {
     let base = 1_710_000;
