@@ -50,6 +50,9 @@ codes! {
     BUSY = "tpm.busy",
         "The TPM asked for patience each time, for too long.",
         "Wait a minute and try again; if it stays so, reset the machine.";
+    BANK = "tpm.bank",
+        "The TPM's SHA-256 bank of registers is not in use.",
+        "Enable SHA-256 for the TPM's PCR banks in the firmware's menu and boot again.";
     ALTERED = "tpm.altered",
         "An answer of the TPM was altered or malformed on its way.",
         "Suspect the bus between processor and TPM; do not enter secrets on this machine.";
@@ -151,6 +154,7 @@ impl TpmError {
             Self::Connection(_) => &UNREACHABLE,
             Self::Refused { code, .. } => refused(*code),
             Self::Malformed { .. } | Self::Altered { .. } => &ALTERED,
+            Self::Bank { .. } => &BANK,
             Self::Random => &RANDOM,
         }
     }

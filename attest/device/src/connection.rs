@@ -29,6 +29,12 @@ pub enum TpmError {
         /// The command's name in the specification.
         command: &'static str,
     },
+    /// Registers that we need are not in use in the bank that we need.
+    #[error("the TPM has no PCR {register} in a SHA-256 bank")]
+    Bank {
+        /// The first such register.
+        register: u8,
+    },
     /// The answer's HMAC is wrong: something between us and the TPM changed it.
     #[error("{command}: the answer was altered on its way from the TPM")]
     Altered {

@@ -3,11 +3,31 @@
 use casemate_attest::sealing::pcr_selection;
 
 use crate::connection::{Authority, Command, Connection, Entity, TpmError};
-use crate::number::cc;
-use crate::wire::{Malformed, Put as _};
+use crate::number::{ALG_SHA256, cc};
+use crate::wire::{Malformed, Put as _, Take};
 
 /// A SHA-256 PCR value.
 pub type PcrValue = [u8; 32];
+
+impl Take<'_> {
+    /// The registers of the SHA-256 bank in a `TPML_PCR_SELECTION`.
+    fn selection(&mut self) -> Result<Vec<u8>, Malformed> {
+        let mut registers = Vec::new();
+        for _ in 0..self.u32()? {
+            let bank = self.u16()?;
+            let size = self.u8()?;
+            let bits = self.raw(size.into())?;
+            let set = |register: &u8| {
+                let byte = bits.get(usize::from(register / 8));
+                byte.is_some_and(|byte| byte & (1 << (register % 8)) != 0)
+            };
+            if bank == ALG_SHA256 {
+                registers.extend((0..24).filter(set));
+            }
+        }
+        Ok(registers)
+    }
+}
 
 impl Connection {
     /// Values of these registers in the SHA-256 bank, in register order.
@@ -27,10 +47,19 @@ impl Connection {
                 handles: &[],
                 parameters: pcr_selection(group),
             })?;
+            // A TPM leaves out of the selection what it lacks, and says nothing else.
+            let mut head = Take(&answer.parameters);
+            let given = head.u32().and_then(|_counter| head.selection());
+            let given = given.map_err(|Malformed| TpmError::Malformed { command: name })?;
+            if let Some(register) = group.iter().find(|register| !given.contains(register)) {
+                return Err(TpmError::Bank {
+                    register: *register,
+                });
+            }
             let read = answer.read(name, |take| {
                 take.u32()?; // update counter
                 if take.raw(10)? != pcr_selection(group) {
-                    return Err(Malformed); // a bank or register this TPM lacks
+                    return Err(Malformed);
                 }
                 let count = take.u32()?;
                 (0..count)

@@ -158,6 +158,33 @@ fn a_hierarchy_that_the_firmware_switched_off_is_said() {
     bed.assert_clean(&tpm);
 }
 
+/// Registers that nobody keeps must not read as an empty list, or anything could be sealed to them.
+#[test]
+fn a_tpm_whose_sha256_bank_is_not_in_use_is_said() {
+    let mut bed = Bed::new();
+    let mut raw = Raw::connect(&bed.path("tpm.sock"));
+    raw.run(STARTUP, &[], &[], &[0, 0]).unwrap();
+    // TPM2_PCR_Allocate: SHA-1 with all registers, the others with none.
+    let mut banks = 4u32.to_be_bytes().to_vec();
+    for (bank, bits) in [(0x04, 0xFF), (0x0B, 0), (0x0C, 0), (0x0D, 0)] {
+        banks.extend([0, bank, 3, bits, bits, bits]);
+    }
+    raw.run(0x12B, &[PLATFORM], &[(PASSWORD, &[])], &banks)
+        .unwrap();
+    drop(raw);
+    bed.reset();
+    let mut raw = Raw::connect(&bed.path("tpm.sock"));
+    raw.run(STARTUP, &[], &[], &[0, 0]).unwrap();
+    drop(raw);
+    let tpm = bed.tpm();
+    assert_eq!(tpm.status().unwrap().banks, ["sha1"]);
+    let error = tpm.pcrs(&[7, 11]).unwrap_err();
+    assert_eq!(error.to_string(), "the TPM has no PCR 7 in a SHA-256 bank");
+    assert_eq!(error.stable().id, "tpm.bank");
+    assert_eq!(bed.provision(&tpm).unwrap_err().code().id, "tpm.bank");
+    assert!(!bed.path("state/root.cbor").exists());
+}
+
 #[test]
 fn other_states_have_codes_of_their_own() {
     for (response, id) in [
