@@ -440,3 +440,111 @@ fn many_writers_lose_no_record_of_the_ledger() {
     assert!(verified.starts_with("24 records\n"), "{verified}");
     assert!(!verified.contains("ledger.torn"));
 }
+
+/// A folder of evidences of two appliances, with what else lies about in such a folder.
+fn many(name: &str) -> (Folder, [&'static str; 9]) {
+    let stand = Stand::default();
+    let other = Stand {
+        ek: p256::ecdsa::SigningKey::from_slice(&[31; 32]).unwrap(),
+        ak: p256::ecdsa::SigningKey::from_slice(&[32; 32]).unwrap(),
+        ..Stand::default()
+    };
+    let folder = prepared(name, &stand);
+    for below in ["in/deep", "records", "asked"] {
+        fs::create_dir_all(folder.0.join(below)).unwrap();
+    }
+    folder.write("records/one", &stand.enrolment());
+    folder.write("records/two", &other.enrolment());
+    for file in ["challenge", "challenge.secret"] {
+        fs::copy(folder.0.join(file), folder.0.join("asked").join(file)).unwrap();
+    }
+    fs::copy(folder.0.join("evidence"), folder.0.join("in/deep/asked")).unwrap();
+    folder.write("in/unasked", &stand.evidence(&[]).to_bytes());
+    folder.write("in/two", &other.evidence(&[]).to_bytes());
+    let mut forged = stand.evidence(&[]).to_bytes();
+    let end = forged.len() - 1;
+    forged[end] ^= 1;
+    folder.write("in/forged", &forged);
+    folder.write("in/rubbish", b"rubbish");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../evidence", folder.0.join("in/link")).unwrap();
+    let arguments = [
+        "verify",
+        "--all",
+        "in",
+        "--enrolment",
+        "records",
+        "--owner-key",
+        "owner.pub",
+        "--release-key",
+        "release.pub",
+    ];
+    (folder, arguments)
+}
+
+#[test]
+fn all_evidence_below_a_folder_is_judged() {
+    let (folder, arguments) = many("all");
+    let with = [&arguments[..], &["--challenge", "asked"]].concat();
+    let said = folder.expect(&with, 1);
+    assert_output("all.txt", &said);
+    let french = folder.expect(&[&with[..], &["--lang", "fr"]].concat(), 1);
+    assert_output("all-fr.txt", &french);
+    let json = folder.expect(&[&with[..], &["--json"]].concat(), 1);
+    let lines: Vec<serde_json::Value> = json
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 6);
+    assert_eq!(lines[0]["file"], "in/deep/asked");
+    assert_eq!(lines[0]["verdict"], "PASS");
+    assert_eq!(lines[2]["verdict"], "MALFORMED");
+    assert_eq!(lines[5]["summary"]["files"], 5);
+    // Only what passes: exit code 0.
+    let deep: Vec<&str> = with
+        .iter()
+        .map(|a| if *a == "in" { "in/deep" } else { a })
+        .collect();
+    folder.expect(&deep, 0);
+    // No file is no verdict.
+    fs::create_dir_all(folder.0.join("empty")).unwrap();
+    let empty: Vec<&str> = with
+        .iter()
+        .map(|a| if *a == "in" { "empty" } else { a })
+        .collect();
+    assert!(folder.expect(&empty, 2).contains("file.unreadable"));
+}
+
+#[test]
+fn all_evidence_is_recorded_in_the_order_of_its_clock() {
+    let (folder, arguments) = many("all-ledger");
+    for (name, ms) in [("in/a-later", 9000), ("in/z-earlier", 5000)] {
+        let clock = casemate_attest::leaf::TpmClock { ms, ..stand::CLOCK };
+        let stand = Stand {
+            clock,
+            ..Stand::default()
+        };
+        folder.write(name, &stand.evidence(&[]).to_bytes());
+    }
+    let said = folder.expect(&[&arguments[..], &WITH_LEDGER].concat(), 1);
+    assert!(!said.contains("clock."), "{said}");
+    let list = folder.expect(&["ledger", "list", "ledger"], 0);
+    assert_eq!(list.lines().count(), 7, "{list}");
+    // Seen again: still no clock went back, and every verdict says that it was seen.
+    let json = [&arguments[..], &WITH_LEDGER, &["--json"]].concat();
+    let again = folder.expect(&json, 1);
+    assert_eq!(again.matches("evidence.seen").count(), 6, "{again}");
+}
+
+#[test]
+fn an_appliance_without_a_record_is_named() {
+    let (folder, arguments) = many("unenrolled");
+    fs::remove_file(folder.0.join("records/two")).unwrap();
+    fs::copy(folder.0.join("records/one"), folder.0.join("records/three")).unwrap();
+    let said = folder.expect(&arguments, 1);
+    let line = said
+        .lines()
+        .find(|line| line.starts_with("in/two"))
+        .unwrap();
+    assert_eq!(line, "in/two: MALFORMED: enrolment.absent");
+}

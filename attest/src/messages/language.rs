@@ -16,6 +16,15 @@ impl Language {
     /// Every language.
     pub const ALL: [Self; 2] = [Self::English, Self::French];
 
+    /// The colon with the space that the language puts before it.
+    #[must_use]
+    pub const fn colon(self) -> &'static str {
+        match self {
+            Self::English => ":",
+            Self::French => "\u{a0}:",
+        }
+    }
+
     /// The tag of RFC 5646.
     #[must_use]
     pub const fn tag(self) -> &'static str {

@@ -95,10 +95,7 @@ impl Verdict {
 /// A check: its mark, its subject and its sentence; beneath it what a specialist asks for.
 pub(super) fn lines(check: &Check, language: Language) -> String {
     let mark = check.outcome.phrase().text(language);
-    let colon = match language {
-        Language::English => ":",
-        Language::French => "\u{a0}:",
-    };
+    let colon = language.colon();
     let lead = format!("  {mark:<6} {}{colon} ", check.subject.name(language));
     let mut text = wrapped(&lead, 9, &printable(&check.sentence(language)));
     let mut under = |heading: Phrase, value: &str| {

@@ -205,10 +205,7 @@ impl Verdict {
     pub fn line_in(&self, language: Language) -> String {
         let root = self.root.phrase().text(language);
         let decision = self.decision.phrase().text(language);
-        let colon = match language {
-            Language::English => ":",
-            Language::French => "\u{a0}:",
-        };
+        let colon = language.colon();
         match (self.decision, self.reason()) {
             (Decision::Pass, _) | (_, None) => format!("{decision} ({root})"),
             (Decision::Conditional, Some(code)) => format!("{decision} ({root}){colon} {code}"),

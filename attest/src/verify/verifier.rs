@@ -19,6 +19,7 @@ pub struct Verifier<'i> {
     pub(super) inputs: Inputs<'i>,
     pub(super) enrolments: Vec<Enrolment>,
     asked: Vec<Asked>,
+    takes_unasked: bool,
     authorities: Option<&'i Authorities>,
     endorsed: Vec<(Digest, Endorsed)>,
     memo: Memo,
@@ -46,6 +47,7 @@ impl<'i> Verifier<'i> {
             inputs,
             enrolments: Vec::new(),
             asked: Vec::new(),
+            takes_unasked: false,
             authorities: None,
             endorsed: Vec::new(),
             memo: Memo::default(),
@@ -99,6 +101,12 @@ impl<'i> Verifier<'i> {
         Ok(())
     }
 
+    /// Judges an evidence that answers no challenge as if none had been made, although some were:
+    /// among many evidences not every one was asked for. It is CONDITIONAL at best.
+    pub const fn take_unasked(&mut self) {
+        self.takes_unasked = true;
+    }
+
     /// The enrolment, when the verifier has exactly one.
     #[must_use]
     pub fn only_enrolment(&self) -> Option<&Enrolment> {
@@ -129,6 +137,8 @@ impl<'i> Verifier<'i> {
             .ok_or(VerifyError::Unenrolled(*named))?;
         let answered = |asked: &&Asked| asked.bytes == evidence.body().challenge;
         let asked = self.asked.iter().find(answered).or(self.asked.first());
+        let unasked = self.takes_unasked && evidence.body().challenge.is_empty();
+        let asked = asked.filter(|_| !unasked);
         let endorsed = self.endorsed.iter().find(|(id, _)| id == enrolment.id());
         let endorsed = endorsed.map(|(_, endorsed)| endorsed);
         let (inputs, memo, kept) = (&self.inputs, &self.memo, &self.kept);

@@ -62,9 +62,9 @@ codes! {
         fr "Les valeurs de registre ne sont pas du JSON de la forme voulue.",
            "Les écrire comme {\"sha256\":{\"7\":\"hexadécimal\"}}, chaque registre une fois.";
     NONCE_MALFORMED = "nonce.malformed",
-        en "The nonce is not hexadecimal of at most 64 bytes.",
+        en "The nonce is not hexadecimal of at most 66 bytes.",
            "Give it as tpm2_quote was given it, without 0x.",
-        fr "Le nonce n'est pas de l'hexadécimal d'au plus 64 octets.",
+        fr "Le nonce n'est pas de l'hexadécimal d'au plus 66 octets.",
            "Le donner tel qu'à tpm2_quote, sans 0x.";
     SELFTEST_FAILED = "selftest.failed",
         en "A built-in case did not come out as it must.",

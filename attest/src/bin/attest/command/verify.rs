@@ -130,6 +130,7 @@ impl Verify {
         let mut ledger = self.ledger.as_deref().map(LedgerFile::open).transpose()?;
         match (&self.all, &self.evidence) {
             (Some(folder), _) => {
+                verifier.take_unasked();
                 let style = verify_all::Style {
                     json: self.json,
                     language: self.lang,

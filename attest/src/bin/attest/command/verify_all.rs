@@ -158,7 +158,8 @@ impl Judged {
             Ok(verdict) => format!("{path}: {}\n", verdict.line_in(style.language)),
             Err(failure) => {
                 let word = phrases::decision_malformed().text(style.language);
-                format!("{path}: {word}: {}\n", failure.code().id)
+                let colon = style.language.colon();
+                format!("{path}: {word}{colon} {}\n", failure.code().id)
             }
         }
     }
