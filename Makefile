@@ -5,6 +5,7 @@
 # check       formatting, lints, licences and sources of dependencies, the allowed arrows
 # fuzz        every fuzz target for SECONDS=n each (10), from the committed corpus
 # bench       measure
+# attest      the verifier as one static file, to be carried to an auditor's machine
 # clean       remove what was built; downloads under var/cache stay
 #
 # Each target installs what it needs (ci/debian-packages.txt), as root or through sudo; only Rust is yours to bring.
@@ -24,7 +25,7 @@ IMAGE := $(VAR)/tools/image
 # A test that builds a sandbox needs root; the build does not.
 RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
 
-.PHONY: help run test test-fresh test-boot check fuzz bench clean \
+.PHONY: help run test test-fresh test-boot check fuzz bench attest clean \
 	rust packages tools builder packs workspace test-binaries bench-binaries reproducible
 
 help:
@@ -66,6 +67,12 @@ bench: rust packages builder
 	@$(MAKE) -j2 bench-binaries packs
 	@shopt -s nullglob; for bench in $(BIN)/bench $(BIN)/examples/bench-*; do \
 		if [[ -x $$bench && ! -d $$bench ]]; then $(SUDO) $$bench; fi; done
+
+attest: rust packages
+	@RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --package casemate-attest --bin attest \
+		--profile ship --target x86_64-unknown-linux-gnu
+	@file=$(TARGET)/x86_64-unknown-linux-gnu/ship/attest; \
+		printf '%s: %d KiB, static\n' "$$file" $$(($$(stat --format=%s "$$file") / 1024))
 
 clean:
 	@cargo clean
