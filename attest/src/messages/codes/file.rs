@@ -58,7 +58,7 @@ codes! {
            "Lister tous les codes avec `attest explain`.";
     CREDENTIAL_EK = "credential.ek",
         en "No credential can be made for the enrolled endorsement key.",
-           "Enrol the appliance with a P-256 endorsement key, or challenge it without --enrolment.",
+           "Enrol the appliance with a P-256, P-384 or RSA endorsement key, or challenge it without --enrolment.",
         fr "Aucun secret chiffré ne peut être fait pour la clé d'endossement enrôlée.",
-           "Enrôler l'appareil avec une clé d'endossement P-256, ou émettre le défi sans --enrolment.";
+           "Enrôler l'appareil avec une clé d'endossement P-256, P-384 ou RSA, ou émettre le défi sans --enrolment.";
 }

@@ -16,7 +16,7 @@ use crate::file;
 /// The most bytes of a TPM structure or a key file.
 const MAX_STRUCTURE: usize = 16 * 1024;
 /// The most bytes of a nonce: what a `TPM2B_DATA` holds.
-const MAX_NONCE: usize = 64;
+const MAX_NONCE: usize = 66;
 
 #[derive(Debug, Args)]
 #[command(
@@ -95,7 +95,7 @@ fn nonce(digits: &str) -> Result<Vec<u8>, Failure> {
         .ok()
         .filter(|bytes| bytes.len() <= MAX_NONCE);
     bytes.ok_or_else(|| {
-        let why = "not hexadecimal of at most 64 bytes";
+        let why = "not hexadecimal of at most 66 bytes";
         let code = &code::NONCE_MALFORMED;
         Failure::new(Exit::Malformed, code, "cannot read the nonce", why)
     })
