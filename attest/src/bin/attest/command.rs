@@ -10,6 +10,7 @@ mod log;
 mod quote;
 mod selftest;
 mod ledger;
+mod manual;
 mod verify;
 mod verify_all;
 
@@ -44,6 +45,10 @@ pub(crate) enum Command {
     Selftest(selftest::SelfTest),
     /// Explain a code
     Explain(explain::Explain),
+    /// Write completions for a shell
+    Completions(manual::Completions),
+    /// Write the manual page
+    Man(manual::Manual),
 }
 
 impl Command {
@@ -60,6 +65,8 @@ impl Command {
             Self::Ledger(command) => command.run(),
             Self::Selftest(command) => command.run(),
             Self::Explain(command) => command.run(),
+            Self::Completions(command) => command.run(),
+            Self::Man(command) => command.run(),
         }
     }
 }
