@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use nix::unistd::{getegid, geteuid};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::api::appliance::Appliance;
 use crate::api::server;
@@ -111,9 +112,10 @@ pub fn run(flags: Flags) -> Result<(), Failure> {
         last_denied: Mutex::new(None),
     });
     drop(handover);
-    // 5. Only now can anyone connect.
-    let sockets = socket::open(&flags.run)?;
+    // 5. Only now can anyone connect; whoever can may also end the daemon in order.
     let system = |e: std::io::Error| failed("starting", &e.to_string(), &code::INTERNAL);
+    let reactor = Reactor::new().map_err(system)?;
+    let sockets = socket::open(&flags.run)?;
     link::listen(sockets.agent, Arc::clone(&dispatcher), flags.agent_uid).map_err(system)?;
     let runner = Arc::clone(&dispatcher);
     let leases = thread::Builder::new()
@@ -127,34 +129,56 @@ pub fn run(flags: Flags) -> Result<(), Failure> {
         stopped,
     )
     .map_err(system)?;
-    let served = serve(sockets.api, appliance);
+    let served = reactor.serve(sockets.api, appliance);
     socket::remove(&flags.run);
     let ended = end(&store, &dispatcher, stop, [leases, checkpoints]);
     served.and(ended)
 }
 
-/// Serves the API until SIGTERM or SIGINT.
-fn serve(api: std::os::unix::net::UnixListener, appliance: Arc<Appliance>) -> Result<(), Failure> {
-    let system = |e: std::io::Error| failed("serving", &e.to_string(), &code::INTERNAL);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(WAITERS)
-        .build()
-        .map_err(system)?;
-    let served = runtime.block_on(async {
-        let listener = tokio::net::UnixListener::from_std(api)?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        say("ready");
-        tokio::select! {
-            served = server::serve(listener, appliance) => served,
-            _ = terminate.recv() => Ok(()),
-            _ = interrupt.recv() => Ok(()),
-        }
-    });
-    // Clients that wait for an event or a check are let go.
-    runtime.shutdown_timeout(Duration::from_secs(5));
-    served.map_err(system)
+/// What the API is served on, and what ends it.
+struct Reactor {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Reactor {
+    /// From here on SIGTERM and SIGINT are caught.
+    fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(WAITERS)
+            .build()?;
+        let entered = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        drop(entered);
+        Ok(Self {
+            runtime,
+            terminate,
+            interrupt,
+        })
+    }
+
+    /// Serves the API until SIGTERM or SIGINT.
+    fn serve(
+        mut self,
+        api: std::os::unix::net::UnixListener,
+        appliance: Arc<Appliance>,
+    ) -> Result<(), Failure> {
+        let served = self.runtime.block_on(async {
+            let listener = tokio::net::UnixListener::from_std(api)?;
+            say("ready");
+            tokio::select! {
+                served = server::serve(listener, appliance) => served,
+                _ = self.terminate.recv() => Ok(()),
+                _ = self.interrupt.recv() => Ok(()),
+            }
+        });
+        // Clients that wait for an event or a check are let go.
+        self.runtime.shutdown_timeout(Duration::from_secs(5));
+        served.map_err(|e: std::io::Error| failed("serving", &e.to_string(), &code::INTERNAL))
+    }
 }
 
 /// Has the TPM vouch for the log every now and then, until told to stop.
