@@ -238,3 +238,92 @@ fn a_retyped_event_of_the_platform_is_refused_with_the_log_of_enrolment() {
     let verdict = judged(&stand, |verifier| assert!(verifier.keep_log(enrolled)));
     assert_eq!(verdict.failures(), ["platform.type"]);
 }
+
+/// The command: a list is made, goes on, and is used; what is not the owner's is refused.
+mod command {
+    use super::*;
+    use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+    use ed25519_dalek::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _};
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(stand: &Stand) -> Self {
+            let name = format!("attest-kept-{}", std::process::id());
+            let folder = Self(std::env::temp_dir().join(name));
+            fs::create_dir_all(folder.0.join("releases")).unwrap();
+            let owner = stand.owner.to_pkcs8_pem(LineEnding::LF).unwrap();
+            folder.write("owner.key", owner.as_bytes());
+            let key = stand.release_key.verifying_key();
+            let release = key.to_public_key_pem(LineEnding::LF).unwrap();
+            folder.write("release.pub", release.as_bytes());
+            folder.write("enrolment", &stand.enrolment());
+            folder.write("evidence", &stand.evidence(&[]).to_bytes());
+            folder.write("firmware.log", &stand.firmware);
+            let manifest = stand.signed_release(&stand.release_key, NOW);
+            folder.write("releases/one.cose", &manifest);
+            folder
+        }
+
+        fn write(&self, name: &str, bytes: &[u8]) {
+            fs::write(self.0.join(name), bytes).unwrap();
+        }
+
+        /// Exit code, and everything that was said.
+        fn attest(&self, arguments: &str) -> (i32, String) {
+            let output = Command::new(env!("CARGO_BIN_EXE_attest"))
+                .args(arguments.split_whitespace())
+                .current_dir(&self.0)
+                .output()
+                .unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            (
+                output.status.code().unwrap(),
+                String::from_utf8(said).unwrap(),
+            )
+        }
+
+        fn verify(&self, options: &str) -> (i32, String) {
+            let keys = "--enrolment enrolment --owner-key owner.key --release-key release.pub";
+            self.attest(&format!("verify evidence {keys} {options}"))
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_list_is_made_and_used() {
+        let stand = Stand::default();
+        let folder = Folder::new(&stand);
+        let id = key_id(stand.release_key.verifying_key());
+        let revoke = "revoke --owner-key owner.key";
+        let (exit, said) = folder.attest(&format!("{revoke} --floor 1 --out first"));
+        assert_eq!((exit, said.as_str()), (0, "list 1: 0 entries, floor 1\n"));
+        let next =
+            format!("{revoke} --after first --release-key {id} --reason stolen --out second");
+        let (exit, said) = folder.attest(&next);
+        assert_eq!((exit, said.as_str()), (0, "list 2: 1 entries, floor 1\n"));
+        let (_, said) = folder.verify("--revoked first --releases releases");
+        assert!(said.contains("List 1, 0 days old, 0 entries."), "{said}");
+        assert!(!said.contains("release.key-revoked"), "{said}");
+        let (exit, said) = folder.verify("--revoked second --enrolled-log firmware.log");
+        assert_eq!(exit, 1);
+        assert!(said.contains("release.key-revoked"), "{said}");
+        let (exit, said) = folder.verify("--revoked evidence");
+        assert_eq!(exit, 2, "{said}");
+        let (exit, said) = folder.verify("--enrolled-log evidence");
+        assert_eq!(exit, 1);
+        assert!(said.contains("code platform.log"), "{said}");
+        folder.write("releases/two.cose", b"no manifest");
+        let (exit, said) = folder.verify("--releases releases");
+        assert_eq!(exit, 1);
+        assert!(said.contains("code release.malformed"), "{said}");
+    }
+}

@@ -17,6 +17,7 @@ use casemate_attest::digest::Digest;
 use casemate_attest::evidence::{Evidence, MEMBERS};
 use casemate_attest::verdict::{Decision, Verdict};
 use casemate_attest::verify::{Inputs, VerifyError, verify};
+use coset::TaggedCborSerializable as _;
 use ed25519_dalek::pkcs8::DecodePublicKey as _;
 
 /// The moment that every vector is judged at.
@@ -166,6 +167,11 @@ fn write_fuzz_seeds() {
         seed("event_log", &format!("{name}-firmware"), &body.firmware_log);
         seed("event_log", &format!("{name}-runtime"), &body.runtime_log);
         seed("checkpoint", name, &body.audit.note);
+        seed("release", name, &body.release);
+        if let Ok(cose) = coset::CoseSign1::from_tagged_slice(&body.release) {
+            let payload = cose.payload.unwrap_or_default();
+            seed("release", &format!("{name}-payload"), &payload);
+        }
         seed("tpm_structures", &format!("{name}-ek"), &body.ek_public);
         seed(
             "tpm_structures",
@@ -173,6 +179,8 @@ fn write_fuzz_seeds() {
             &body.log_key.attest,
         );
     }
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/predict/uki.efi");
+    seed("pe", "uki.efi", &fs::read(image).unwrap());
     let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys");
     for entry in fs::read_dir(keys).unwrap() {
         let folder = entry.unwrap().path();
