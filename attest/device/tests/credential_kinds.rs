@@ -5,90 +5,27 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use std::fs;
-use std::path::Path;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+mod tools;
 
 use casemate_attest::credential;
 use casemate_attest::tpm::public::Public;
+use tools::Bed;
 
 /// tpm2-tools' file of a credential: a magic number, a version, and the two structures.
 const HEAD: [u8; 8] = [0xba, 0xdc, 0xc0, 0xde, 0, 0, 0, 1];
 
-/// A swtpm with the control socket that tpm2-tools want.
-struct Bed {
-    folder: tempfile::TempDir,
-    swtpm: Child,
-}
-
-impl Drop for Bed {
-    fn drop(&mut self) {
-        let _ended = self.swtpm.kill();
-        let _reaped = self.swtpm.wait();
-    }
-}
-
-impl Bed {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
-        let swtpm = Command::new("swtpm")
-            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear"])
-            .arg("--tpmstate")
-            .arg(format!("dir={}", path.display()))
-            .arg("--server")
-            .arg(format!("type=unixio,path={}/socket", path.display()))
-            .arg("--ctrl")
-            .arg(format!("type=unixio,path={}/socket.ctrl", path.display()))
-            .spawn()
-            .unwrap();
-        let bed = Self { folder, swtpm };
-        let patience = Instant::now() + Duration::from_secs(60);
-        while !bed.try_tool("tpm2_getcap properties-fixed") {
-            assert!(Instant::now() < patience, "swtpm does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        bed
-    }
-
-    fn tool(&self, line: &str) {
-        assert!(self.try_tool(line), "{line}");
-    }
-
-    fn try_tool(&self, line: &str) -> bool {
-        let mut words = line.split(' ');
-        let mut command = Command::new(words.next().unwrap());
-        let command = command.args(words).current_dir(self.folder.path()).env(
-            "TPM2TOOLS_TCTI",
-            format!("swtpm:path={}/socket", self.folder.path().display()),
-        );
-        let output = command.output().unwrap();
-        output.status.success()
-    }
-
-    fn file(&self, name: &str) -> Vec<u8> {
-        fs::read(self.folder.path().join(name)).unwrap()
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        let path: &Path = self.folder.path();
-        fs::write(path.join(name), bytes).unwrap();
-    }
-
-    /// Whether the TPM opens the credential in `file`, and what it finds.
-    fn activate(&self, file: &str, by_policy: bool) -> Option<Vec<u8>> {
-        self.tool("tpm2_flushcontext -t");
-        self.tool("tpm2_startauthsession --policy-session -S session");
-        self.tool("tpm2_policysecret -S session -c e");
-        // The P-384 template has an authorisation of its own, which is empty; the others take the
-        // policy.
-        let policy = if by_policy { "-P session:session " } else { "" };
-        let line = "tpm2_activatecredential -Q -c ak.ctx -C ek.ctx -o out";
-        let opened = self.try_tool(&format!("{line} {policy}-i {file}"));
-        self.tool("tpm2_flushcontext session");
-        opened.then(|| self.file("out"))
-    }
+/// Whether the TPM opens the credential in `file`, and what it finds.
+fn activate(bed: &Bed, file: &str, by_policy: bool) -> Option<Vec<u8>> {
+    bed.tool("tpm2_flushcontext -t");
+    bed.tool("tpm2_startauthsession --policy-session -S session");
+    bed.tool("tpm2_policysecret -S session -c e");
+    // The P-384 template has an authorisation of its own, which is empty; the others take the
+    // policy.
+    let policy = if by_policy { "-P session:session " } else { "" };
+    let line = "tpm2_activatecredential -Q -c ak.ctx -C ek.ctx -o out";
+    let opened = bed.try_tool(&format!("{line} {policy}-i {file}"));
+    bed.tool("tpm2_flushcontext session");
+    opened.then(|| bed.file("out"))
 }
 
 #[test]
@@ -110,7 +47,7 @@ fn each_kind_of_endorsement_key_opens_its_credential_and_no_other() {
         };
         bed.write("good", &credential(&name, 0x11));
         assert_eq!(
-            bed.activate("good", by_policy).as_deref(),
+            activate(&bed, "good", by_policy).as_deref(),
             Some(&secret[..]),
             "{kind}"
         );
@@ -119,13 +56,13 @@ fn each_kind_of_endorsement_key_opens_its_credential_and_no_other() {
         let mut other = name.clone();
         *other.last_mut().unwrap() ^= 1;
         bed.write("other", &credential(&other, 0x12));
-        assert_eq!(bed.activate("other", by_policy), None, "{kind}");
+        assert_eq!(activate(&bed, "other", by_policy), None, "{kind}");
         // Another TPM does not open it at all.
         let stranger = Bed::new();
         stranger.tool(&format!("tpm2_createek -Q -G {kind} -c ek.ctx -u ek"));
         stranger.tool("tpm2_flushcontext -t");
         stranger.tool(line);
         stranger.write("good", &bed.file("good"));
-        assert_eq!(stranger.activate("good", by_policy), None, "{kind}");
+        assert_eq!(activate(&stranger, "good", by_policy), None, "{kind}");
     }
 }
