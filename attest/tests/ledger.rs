@@ -512,3 +512,38 @@ fn another_file_is_no_ledger() {
     }
     assert_eq!(CLOCK.resets, 3);
 }
+
+/// What a reader takes, it goes on from: whatever was done to the file, reading never panics, and a
+/// record appended to what was accepted is read back with all that was accepted before.
+#[test]
+fn what_is_read_can_be_gone_on_from() {
+    use proptest::prelude::{ProptestConfig, any, prop};
+    use proptest::test_runner::TestRunner;
+
+    let genuine = written();
+    let edit = (
+        any::<prop::sample::Index>(),
+        0..300_usize,
+        prop::collection::vec(any::<u8>(), 0..40),
+    );
+    let edits = prop::collection::vec(edit, 0..3);
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(2000));
+    let result = runner.run(&edits, |edits| {
+        let mut bytes = genuine.clone();
+        for (at, removed, inserted) in edits {
+            let at = at.index(bytes.len() + 1);
+            let end = (at + removed).min(bytes.len());
+            bytes.splice(at..end, inserted);
+        }
+        if let Ok(mut ledger) = Ledger::read(&bytes) {
+            let before = ledger.lines().to_vec();
+            let more = ledger.append(Entry::unjudged(b"x", NOW, None, "format.malformed"));
+            let read = Ledger::read(&[bytes, more].concat()).unwrap();
+            assert_eq!(read.lines(), ledger.lines());
+            assert_eq!(&read.lines()[..before.len()], before);
+            assert!(!read.is_torn());
+        }
+        Ok(())
+    });
+    result.unwrap();
+}

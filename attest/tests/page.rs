@@ -314,6 +314,8 @@ fn a_development_root_is_never_affirmed() {
         ear.claims()["submods"]["appliance"]["ear_status"],
         "warning"
     );
+    let html = page(&verdict, &bytes, Language::English);
+    assert!(html.contains("but this is a trial"));
 }
 
 #[test]

@@ -10,6 +10,9 @@ phrases! {
     plain_pass(who: &str, release: &str) = "page.plain-pass",
         en "{who} runs release {release}, exactly as it was published, on the hardware and firmware that its owner enrolled. Every check holds.",
         fr "{who} exécute la version {release}, exactement telle que publiée, sur le matériel et le micrologiciel que son propriétaire a enrôlés. Tous les contrôles sont concluants.";
+    plain_trial(who: &str, release: &str) = "page.plain-trial",
+        en "{who} runs release {release}, exactly as it was published. Every check holds, but this is a trial: nothing stands behind its TPM or its release.",
+        fr "{who} exécute la version {release}, exactement telle que publiée. Tous les contrôles sont concluants, mais il s'agit d'un essai : rien ne garantit son TPM ni sa version.";
     plain_conditional(who: &str) = "page.plain-conditional",
         en "{who}: what could be checked holds, but not everything could be checked. The points below say what is missing and how to obtain it.",
         fr "{who} : ce qui a pu être contrôlé est concluant, mais tout n'a pas pu l'être. Les points ci-dessous disent ce qui manque et comment l'obtenir.";

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use self::markup::Markup;
 use self::measured::{heading, paragraph};
 use crate::digest::Digest;
+use crate::enrolment::Root;
 use crate::evidence::Evidence;
 use crate::messages::{self, Language, Phrase, page};
 use crate::time::readable;
@@ -111,7 +112,11 @@ impl Page<'_> {
             Decision::Pass => {
                 let release = facts.release.as_ref().map(ReleaseName::phrase);
                 let release = release.map(|release| self.text(&release));
-                page::plain_pass(&who, &release.unwrap_or_default())
+                let release = release.unwrap_or_default();
+                match self.verdict.root() {
+                    Root::Development => page::plain_trial(&who, &release),
+                    _ => page::plain_pass(&who, &release),
+                }
             }
             Decision::Conditional => page::plain_conditional(&who),
             Decision::Fail if failed == 1 => page::plain_fail_one(&who),
