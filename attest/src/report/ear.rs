@@ -25,6 +25,7 @@ const APPROVED_BOOT: i8 = 3;
 const VULNERABLE_BOOT: i8 = 32;
 const UNRECOGNISED_BOOT: i8 = 33;
 const APPROVED_CONFIGURATION: i8 = 2;
+const UNSUPPORTABLE_CONFIGURATION: i8 = 96;
 const GENUINE_HARDWARE: i8 = 2;
 const CRYPTOGRAPHY_FAILED: i8 = 99;
 
@@ -140,7 +141,9 @@ fn vector(verdict: &Verdict) -> Vec<(&'static str, i8)> {
         ("instance-identity", instance),
         ("executables", executables),
     ];
-    if executables == APPROVED_BOOT {
+    if !forged && any(&[Subject::SecureBoot], Outcome::Fail) {
+        vector.push(("configuration", UNSUPPORTABLE_CONFIGURATION));
+    } else if executables == APPROVED_BOOT {
         vector.push(("configuration", APPROVED_CONFIGURATION));
     }
     if verdict.root() == Root::HardwareEk && instance == RECOGNISED_INSTANCE {

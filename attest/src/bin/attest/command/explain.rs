@@ -29,7 +29,8 @@ impl Explain {
             Some(id) => {
                 let code = code::find(id).ok_or_else(|| {
                     let (what, why) = ("cannot explain it", format!("{id} is no code here"));
-                    Failure::new(Exit::Malformed, &code::CODE_UNKNOWN, what, why)
+                    let failure = Failure::new(Exit::Malformed, &code::CODE_UNKNOWN, what, why);
+                    failure.spoken(lang)
                 })?;
                 let what = messages::what(code, lang);
                 let next = phrases::explain_next(&messages::next(code, lang));
