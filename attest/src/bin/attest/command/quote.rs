@@ -57,6 +57,11 @@ Exit codes: 0 accepted, 1 rejected or conditional, 2 malformed.";
 
 impl Quote {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let language = self.lang;
+        self.judge().map_err(|failure| failure.spoken(language))
+    }
+
+    fn judge(&self) -> Result<ExitCode, Failure> {
         let (attest, signature, key) = (
             file::read(&self.attest, MAX_STRUCTURE)?,
             file::read(&self.signature, MAX_STRUCTURE)?,
