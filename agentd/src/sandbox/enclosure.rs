@@ -262,7 +262,7 @@ impl Enclosure {
             super::descriptors::hand_over(self.passed.as_ref().map(AsFd::as_fd))?;
             nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
                 .at(&code::SANDBOX_NAMESPACE, failed)?;
-            sys::default_sigpipe().at(&code::SANDBOX_NAMESPACE, failed)?;
+            sys::default_signals().at(&code::SANDBOX_NAMESPACE, failed)?;
             let program = CString::new(AGENTD).at(&code::SANDBOX_ORDER, failed)?;
             let mut argv = vec![program.clone()];
             for argument in layer::arguments().iter().chain(&self.arguments) {

@@ -139,8 +139,8 @@ impl Prepared<'_> {
         }
         // 8. Its three standard descriptors and the passed one; the rest ends at exec.
         descriptors::arrange(passed.as_ref().map(AsFd::as_fd))?;
-        sys::default_sigpipe().at(&code::SANDBOX_DESCRIPTORS, || {
-            "SIGPIPE could not be reset".to_owned()
+        sys::default_signals().at(&code::SANDBOX_DESCRIPTORS, || {
+            "signals could not be reset".to_owned()
         })?;
         // What exec needs is made before it can no longer be.
         let strings = |from: &[String]| -> Result<Vec<CString>, Refusal> {

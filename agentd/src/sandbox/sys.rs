@@ -151,20 +151,23 @@ pub fn set_mount_attributes(tree: BorrowedFd<'_>, set: u64, recursive: bool) -> 
     }
 }
 
-/// Puts SIGPIPE back to its default action. The Rust runtime ignores it, and an
-/// ignored signal stays ignored over exec.
+/// Puts every signal back to its default action. An ignored signal stays ignored
+/// over exec: SIGPIPE by the Rust runtime, SIGINT by a shell's `&`, whatever by a
+/// careless parent.
 ///
 /// # Errors
 /// The kernel's error.
-pub fn default_sigpipe() -> io::Result<()> {
-    // SAFETY: SIG_DFL installs no handler, so no code of ours can run in signal
-    // context.
-    let old = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    if old == libc::SIG_ERR {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
+pub fn default_signals() -> io::Result<()> {
+    let all = (1..32).filter(|signal| !matches!(*signal, libc::SIGKILL | libc::SIGSTOP));
+    for signal in all {
+        // SAFETY: SIG_DFL installs no handler, so no code of ours can run in signal
+        // context.
+        let old = unsafe { libc::signal(signal, libc::SIG_DFL) };
+        if old == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
     }
+    Ok(())
 }
 
 /// The descriptor a parent left open at number `number` for this process. The
@@ -232,4 +235,40 @@ pub fn open_beneath(
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV,
     )?)
+}
+
+/// A part of the kernel that no sandbox may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// `io_uring_setup`.
+    Ring,
+    /// `clone3`.
+    Clone3,
+    /// `keyctl`.
+    Keys,
+}
+
+/// Asks for a part of the kernel with arguments that it refuses, so that the error
+/// tells whether it was asked at all: `EPERM` or `ENOSYS` where a filter stands
+/// before it, `EFAULT`, `EINVAL` or `EOPNOTSUPP` where none does.
+///
+/// # Errors
+/// Always, but for a kernel that does what it does not understand.
+pub fn reach(surface: Surface) -> io::Result<()> {
+    let number = match surface {
+        Surface::Ring => libc::SYS_io_uring_setup,
+        Surface::Clone3 => libc::SYS_clone3,
+        Surface::Keys => libc::SYS_keyctl,
+    };
+    // io_uring_setup(0 entries, null), clone3(null, size 0), keyctl(no operation of
+    // that number): the first argument is -1 for the last only.
+    let first: libc::c_long = if surface == Surface::Keys { -1 } else { 0 };
+    // SAFETY: every pointer is null and every size 0, so no memory is read, written
+    // or shared; no process, ring or key is made of such arguments.
+    let done = unsafe { libc::syscall(number, first, 0, 0, 0, 0, 0) };
+    if done >= 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

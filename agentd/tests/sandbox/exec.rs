@@ -90,7 +90,13 @@ fn a_command_that_takes_too_long_is_ended_and_so_is_one_that_is_interrupted() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("gone"), "").unwrap();
     fs::write(place.path().join("kept"), "").unwrap();
-    let child = exec(ground(), "desktop")
+    // As a shell's `&` starts it: with the signal ignored, which is inherited.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "trap '' INT; exec \"$@\"", "sh"]);
+    let given = exec(ground(), "desktop");
+    let child = command
+        .arg(given.get_program())
+        .args(given.get_args())
         .arg("--workspace")
         .arg(place.path())
         .args(["--", "/agent/probe", "edit", "nap"])

@@ -29,13 +29,32 @@ pub(crate) struct Ground {
     pub key: PathBuf,
 }
 
-/// Made once a test run.
+/// Made once for the programs in it, whichever test comes first.
 pub(crate) fn ground() -> &'static Ground {
     static GROUND: OnceLock<Ground> = OnceLock::new();
     GROUND.get_or_init(|| {
-        let place =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{}", std::process::id()));
-        build(&place)
+        let made = |program: &str| {
+            let time = fs::metadata(program).unwrap().modified().unwrap();
+            time.duration_since(std::time::UNIX_EPOCH)
+                .unwrap()
+                .as_nanos()
+        };
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let name = format!("ground-{}-{}", made(PROBE), made(AGENTD));
+        let place = directory.join(name);
+        if !place.exists() {
+            // Another test process may be doing the same: who is first, wins.
+            let own = directory.join(format!("ground-of-{}", std::process::id()));
+            build(&own);
+            if fs::rename(&own, &place).is_err() {
+                fs::remove_dir_all(&own).unwrap();
+            }
+        }
+        Ground {
+            pack: place.join("test.pack"),
+            data: place.join("test.erofs"),
+            key: place.join("release.pub"),
+        }
     })
 }
 
@@ -80,9 +99,9 @@ fn build(place: &Path) -> Ground {
     )
     .unwrap();
     fs::copy(PROBE, tree.join("usr/bin/other")).unwrap();
-    for library in libraries(PROBE) {
-        let name = Path::new(&library).file_name().unwrap();
-        fs::copy(&library, tree.join("usr/lib/x86_64-linux-gnu").join(name)).unwrap();
+    for library in libraries(PROBE).union(&libraries(AGENTD)) {
+        let name = Path::new(library).file_name().unwrap();
+        fs::copy(library, tree.join("usr/lib/x86_64-linux-gnu").join(name)).unwrap();
     }
     let loader = "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
     std::os::unix::fs::symlink(loader, tree.join("usr/lib64/ld-linux-x86-64.so.2")).unwrap();
