@@ -135,7 +135,15 @@ const VERIFY: [&str; 12] = [
 fn help_is_whole_and_fits_eighty_columns() {
     let folder = Folder::new("help");
     let mut all = String::new();
-    for command in ["", "enrol", "challenge", "verify", "audit", "ledger", "explain"] {
+    for command in [
+        "",
+        "enrol",
+        "challenge",
+        "verify",
+        "audit",
+        "ledger",
+        "explain",
+    ] {
         let mut arguments = vec![command, "--help"];
         arguments.retain(|argument| !argument.is_empty());
         all.push_str(&format!("$ attest {}\n", arguments.join(" ")));
@@ -555,5 +563,8 @@ fn the_papers_are_made_from_the_command_line() {
     let script = folder.expect(&["completions", "bash"], 0);
     assert!(script.contains("_attest()") && script.contains("selftest"));
     let page = folder.expect(&["man"], 0);
-    assert!(page.contains(".TH attest 1") && page.contains("verify"), "{page}");
+    assert!(
+        page.contains(".TH attest 1") && page.contains("verify"),
+        "{page}"
+    );
 }

@@ -1,8 +1,8 @@
 //! A verdict written down: plain text for a terminal, JSON and EAR for a program,
 //! a page to print and file.
 
-mod examination;
 mod ear;
+mod examination;
 mod html;
 mod json;
 mod printable;

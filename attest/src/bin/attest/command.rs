@@ -2,15 +2,15 @@
 
 mod audit;
 mod challenge;
-mod predict;
-mod revoke;
 mod enrol;
 mod explain;
-mod log;
-mod quote;
-mod selftest;
 mod ledger;
+mod log;
 mod manual;
+mod predict;
+mod quote;
+mod revoke;
+mod selftest;
 mod verify;
 mod verify_all;
 
