@@ -2,6 +2,24 @@
 
 use casemate_protocol::Code;
 
+/// A layer does not hold.
+pub const SELFTEST_LAYER: Code = Code {
+    id: "selftest.layer",
+    what: "An attempt to get out of a sandbox was not answered as it must be, so agentd does not serve.",
+    next: "The sentence names the profile, the layer and the attempt; run `agentd selftest --json` and keep its output. A kernel of another build is the usual cause.",
+};
+/// The control does not differ.
+pub const SELFTEST_CONTROL: Code = Code {
+    id: "selftest.control",
+    what: "An attempt fails outside a sandbox as well, so its failing inside shows nothing, and agentd does not serve.",
+    next: "Something around agentd, such as a container, takes the call away; run it on the appliance's own kernel.",
+};
+/// The attempts were not made.
+pub const SELFTEST_UNANSWERED: Code = Code {
+    id: "selftest.unanswered",
+    what: "The self-test's attempts were not made, or not all, so agentd does not serve.",
+    next: "Run `agentd selftest`; check that the root pack is the one of this release.",
+};
 /// A needed kernel feature is missing.
 pub const SANDBOX_KERNEL: Code = Code {
     id: "sandbox.kernel",
@@ -149,6 +167,9 @@ pub const AGENTD_NO_DAEMON: Code = Code {
 
 /// Every code of this crate.
 pub const CODES: &[Code] = &[
+    SELFTEST_LAYER,
+    SELFTEST_CONTROL,
+    SELFTEST_UNANSWERED,
     SANDBOX_KERNEL,
     SANDBOX_NAMESPACE,
     SANDBOX_MOUNT,

@@ -7,6 +7,7 @@ pub mod exec;
 pub mod pack;
 pub mod profile;
 pub mod sandbox;
+pub mod selftest;
 pub mod supervisor;
 pub mod vision;
 pub mod workflow;

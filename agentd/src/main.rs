@@ -8,6 +8,7 @@ use casemate_agentd::enter::{Enter, EnterError};
 use casemate_agentd::exec::{self, Exec};
 use casemate_agentd::profile::ProfileCommand;
 use casemate_agentd::sandbox::{How, launch};
+use casemate_agentd::selftest::{self, SelfTest, SelfTestError};
 use casemate_agentd::supervisor::serve::Serve;
 use casemate_protocol::Code;
 use clap::{Parser, Subcommand};
@@ -32,6 +33,8 @@ enum Command {
     Exec(Exec),
     /// Say what the profiles of sandboxes allow
     Profile(ProfileCommand),
+    /// Show that every layer of the sandboxes stands (root)
+    Selftest(SelfTest),
     /// agentd in its rooms: leases jobs and mediates them
     #[command(hide = true)]
     Serve(Serve),
@@ -41,6 +44,16 @@ enum Command {
     /// The process between agentd and a sandbox
     #[command(hide = true)]
     Launch,
+    /// The inner half of `selftest`
+    #[command(hide = true)]
+    SelftestInside {
+        form: String,
+        root: String,
+        profiles: Vec<String>,
+    },
+    /// What `selftest` starts, in a sandbox and outside
+    #[command(hide = true)]
+    Probe { descriptor: i32 },
     /// The inner half of `exec`
     #[command(hide = true)]
     ExecInside { told: String },
@@ -65,6 +78,13 @@ fn main() -> ExitCode {
         },
         Command::Session => casemate_agentd::desktop::session::main(),
         Command::Launch => launch::main(),
+        Command::Selftest(command) => end("the self-test was not made", command.run()),
+        Command::SelftestInside {
+            form,
+            root,
+            profiles,
+        } => tested(selftest::inside(&form, &root, &profiles)),
+        Command::Probe { descriptor } => selftest::probe(descriptor),
         Command::ExecInside { told } => end(
             "the command was not run",
             exec::inside::run(&told).map_err(EnterError::from),
@@ -95,6 +115,17 @@ fn end(what: &str, ended: Result<How, EnterError>) -> ExitCode {
         Err(error) => {
             say(what, &error, error.code());
             ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// 1: a layer is missing, or it is not known.
+fn tested(ended: Result<How, SelfTestError>) -> ExitCode {
+    match ended {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            say("the self-test was not passed", &error, error.code());
+            ExitCode::from(1)
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::event::{ArtifactPart, Event, JobEnd};
 use crate::id::{Digest, JobId};
 
 /// The only version of this protocol.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A diagnosis of a workflow that was checked without being run.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -61,6 +61,10 @@ pub enum ToDaemon {
         /// Mounted packs.
         #[n(2)]
         packs: Vec<PackOffer>,
+        /// Of the self-test that it passed before it connected: the daemon states
+        /// it in evidence, and cannot check it.
+        #[n(3)]
+        selftest: Digest,
     },
     /// An event of a leased job.
     #[n(1)]

@@ -9,6 +9,7 @@ use std::thread;
 use casemate_protocol::Code;
 use casemate_protocol::codec;
 use casemate_protocol::frame::{self, ReadError};
+use casemate_protocol::id::Digest;
 use casemate_protocol::job::JobSpec;
 use casemate_protocol::lease::{self, PackOffer, ToAgent, ToDaemon};
 use clap::Args;
@@ -20,6 +21,7 @@ use super::ground::Ground;
 use super::link::{self, Link};
 use super::run::{self, Lease};
 use crate::sandbox::uids;
+use crate::selftest::{self, SelfTestError};
 
 /// Ids that one job takes from our range: desktop, script, hands, strict checks.
 const UIDS_PER_JOB: u32 = 8;
@@ -49,11 +51,14 @@ impl Serve {
         let ground = Ground::brought_along().map_err(|e| ServeError::Ground(e.to_string()))?;
         let connection =
             crate::sandbox::sys::adopt(self.daemon_fd).map_err(ServeError::Connection)?;
+        // Nothing is leased before every layer was shown to stand.
+        let passed = selftest::run(&ground.pack.mounted, selftest::SERVED)?;
         // The three of the next job, so that its start does not wait for them.
         crate::sandbox::Sandbox::keep_ready(3);
         serve(
             UnixStream::from(connection),
             ground,
+            passed.digest(),
             self.slots,
             self.uid_count,
         )
@@ -66,6 +71,9 @@ pub enum ServeError {
     /// The packs are not what every job needs.
     #[error("the mounted packs do not do: {0}")]
     Ground(String),
+    /// A layer of the sandboxes is not known to stand.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
     /// The passed descriptor is not a connection.
     #[error("the connection to the control daemon was not passed on: {0}")]
     Connection(std::io::Error),
@@ -85,15 +93,17 @@ impl ServeError {
     pub fn code(&self) -> &'static Code {
         match self {
             Self::Ground(_) => &code::AGENTD_GROUND,
+            Self::SelfTest(e) => e.code(),
             Self::Ended | Self::Connection(_) => &code::AGENTD_DAEMON_GONE,
             Self::Malformed(_) => &code::AGENTD_DAEMON_STRANGE,
             Self::Thread(_) => &code::AGENTD_NO_THREAD,
         }
     }
 
-    /// The exit code: 3 nobody there, 5 damaged, 70 internal.
+    /// The exit code: 1 a check failed, 3 nobody there, 5 damaged, 70 internal.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::SelfTest(_) => 1,
             Self::Ended | Self::Connection(_) => 3,
             Self::Ground(_) => 5,
             Self::Malformed(_) | Self::Thread(_) => 70,
@@ -108,6 +118,7 @@ impl ServeError {
 pub fn serve(
     stream: UnixStream,
     ground: Ground,
+    selftest: Digest,
     slots: u32,
     uid_count: u32,
 ) -> Result<std::convert::Infallible, ServeError> {
@@ -127,6 +138,7 @@ pub fn serve(
         version: lease::VERSION,
         slots,
         packs: vec![offer],
+        selftest,
     };
     let ended = link
         .send(&hello)

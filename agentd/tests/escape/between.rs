@@ -10,7 +10,7 @@ const THREE: [&str; 3] = ["desktop", "hands", "script"];
 struct Job {
     host: Host,
     probes: Vec<Option<Probe>>,
-    starts: u32,
+    starts: [u32; 3],
 }
 
 impl Job {
@@ -18,15 +18,20 @@ impl Job {
         let mut job = Self {
             host: Host::new(),
             probes: vec![None, None, None],
-            starts: 0,
+            starts: [0; 3],
         };
         (0..3).for_each(|place| job.start(place));
         job
     }
 
     fn start(&mut self, place: usize) {
-        self.starts += 1;
-        let name = format!("{}-{}", THREE[place], self.starts);
+        let old = format!("{}-{}", THREE[place], self.starts[place]);
+        if self.probes[place].take().is_some() {
+            // Its id is free again once it is gone.
+            self.host.wait(&old, true);
+        }
+        self.starts[place] += 1;
+        let name = format!("{}-{}", THREE[place], self.starts[place]);
         let uid = UID + u32::try_from(place).unwrap();
         self.probes[place] = Some(self.host.inside(&name, THREE[place], uid));
     }

@@ -43,7 +43,7 @@ const TABLE: [(Layer, Proof); 26] = [
     ),
     (Layer::Rlimits, Proof::Through("self_core_file")),
     (Layer::Session, Proof::Gone(session_is_its_own)),
-    (Layer::Capabilities, Proof::Through("unix_forged_sender")),
+    (Layer::Capabilities, Proof::Gone(no_capability_in_any_set)),
     (Layer::SecureBits, Proof::Gone(secure_bits_are_locked)),
     (Layer::ParentDeath, Proof::Gone(it_dies_with_its_launcher)),
     (Layer::Reaping, Proof::Gone(the_dead_are_reaped)),
@@ -177,6 +177,17 @@ fn id_is_its_own(host: &Host) -> bool {
     host.wait("one", true);
     host.wait("other", true);
     differ
+}
+
+/// Becoming the program takes what an ordinary user held; the bounding set stays,
+/// and is what a program with file capabilities would rise to.
+fn no_capability_in_any_set(host: &Host) -> bool {
+    after(host, "nothing", "", |probe, _| {
+        let seen = Seen::of(probe.pid);
+        ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]
+            .iter()
+            .all(|set| seen.line(set) == "0000000000000000")
+    })
 }
 
 /// What one sandbox listens at, another does not find listed.

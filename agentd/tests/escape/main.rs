@@ -30,5 +30,6 @@ mod layers;
 mod place;
 mod profiles;
 mod resources;
+mod selftest;
 mod supervisor;
 mod world;

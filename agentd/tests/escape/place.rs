@@ -207,8 +207,8 @@ impl Host {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
-        // Process ids are below 4194304; ids of users end at 4294967295.
-        let uids = 100_000_000 + (process % 400_000) * 10_000 + (number % 4) * 2000;
+        // Above the ranges of `agentd exec`; ids of users end at 4294967295.
+        let uids = 2_000_000_000 + (process % 30_000) * 70_000 + (number % 32) * 2000;
         let base = PathBuf::from(format!("/tmp/casemate-escape-{process}-{number}"));
         for place in ["host", "shared"] {
             std::fs::create_dir_all(base.join(place)).unwrap();

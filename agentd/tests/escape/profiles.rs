@@ -53,6 +53,22 @@ fn no_attempt_succeeds_in_strict() {
     none_succeeds("strict");
 }
 
+#[test]
+fn no_attempt_succeeds_in_office() {
+    none_succeeds("office");
+}
+
+#[test]
+fn no_attempt_succeeds_in_model() {
+    none_succeeds("model");
+}
+
+/// But those that its file declares.
+#[test]
+fn no_attempt_succeeds_in_browser() {
+    none_succeeds("browser");
+}
+
 /// A profile that comes later cannot be forgotten here.
 #[test]
 fn every_profile_is_attacked() {
@@ -120,7 +136,17 @@ impl<'a> Inside<'a> {
                 _ => Err(format!("it {how}, expected {expected:?}")),
             };
         };
-        if (attempt.seen)(&mut world, &report) {
+        let seen = (attempt.seen)(&mut world, &report);
+        if expected == Denied::Declared {
+            // What it changed of itself must not judge the next.
+            self.probe = None;
+            self.host.wait(&self.name(), true);
+            return match seen {
+                true => Ok(()),
+                false => Err("its file grants it, and it is not there".into()),
+            };
+        }
+        if seen {
             return Err(format!(
                 "ESCAPED: the host saw it, it said {}",
                 word(&report)

@@ -83,7 +83,8 @@ fn a_fork_bomb() {
     assert!(processes(two.host.uids + UID, 1).len() > 600);
     drop(control);
     until("the control has ended", || {
-        processes(two.host.uids + UID, 1).len() < 10
+        // init and the program.
+        processes(two.host.uids + UID, 1).len() == 2
     });
 
     let report = two.make("fork_bomb").unwrap();
@@ -106,7 +107,11 @@ fn memory_without_end() {
 
     assert!(two.make("take_memory").is_none(), "it lived");
     let answer = two.end();
-    assert_eq!(answer.how, "signalled 9");
+    // The program, or first its init, by the kernel's choice.
+    assert!(
+        ["signalled 9", "killed"].contains(&answer.how.as_str()),
+        "{answer:?}"
+    );
     assert!(answer.memory_kills >= 1, "{answer:?}");
     assert!(answer.memory_peak <= 64 * MIB, "{answer:?}");
 }

@@ -215,6 +215,7 @@ impl Rooms {
                 bind(&job("desk"), "/run/desk", Right::Write),
             ]),
             "office" | "browser" => binds.push(bind(&job("work"), "/workspace", Right::Write)),
+            "model" => binds.push(bind(&job("desk"), "/run/model", Right::Write)),
             "hands" => binds.push(bind(&job("desk"), "/run/desk", Right::Read)),
             _ => {}
         }

@@ -284,9 +284,10 @@ pub(super) fn evidence(
     by: &str,
 ) -> Result<Vec<u8>, ApiError> {
     let clocks = appliance.clocks.as_ref();
+    let selftest = appliance.dispatcher.agent().map(|agent| agent.selftest);
     Ok(appliance
         .issuer
-        .evidence(&appliance.store, clocks, challenge, job, by)?)
+        .evidence(&appliance.store, clocks, challenge, job, selftest, by)?)
 }
 
 pub(super) fn enrolment(appliance: &Appliance) -> Result<Vec<u8>, ApiError> {

@@ -110,6 +110,7 @@ impl Issuer {
         clocks: &dyn Clocks,
         challenge: Vec<u8>,
         job: Option<JobId>,
+        selftest: Option<Digest>,
         by: &str,
     ) -> Result<Vec<u8>, EvidenceError> {
         // Each takes the TPM several times; two at once would only make both late.
@@ -152,7 +153,7 @@ impl Issuer {
                 boot_ms: clocks.boot_ms(),
                 tpm: self.chip.clock(),
             },
-            statements: statements(store),
+            statements: statements(store, selftest),
             digests: Vec::new(),
         };
         let evidence = self.chip.ask(move |chip| complete(chip, body, asked))?;
@@ -334,14 +335,17 @@ fn read_log(path: &PathBuf) -> Result<Vec<u8>, EvidenceError> {
     Ok(bytes)
 }
 
-/// What the appliance says of itself; nobody checks it.
-fn statements(store: &Store) -> Vec<Statement> {
+/// What the appliance says of itself; nobody checks it. `selftest` is of the agentd
+/// that is connected.
+fn statements(store: &Store, selftest: Option<Digest>) -> Vec<Statement> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let of = |name: &str, value: &str| Statement {
         name: name.to_owned(),
         value: value.trim().to_owned(),
     };
+    let selftest = selftest.map_or_else(|| "no agentd".to_owned(), |digest| digest.to_string());
     vec![
+        of("agentd.selftest", &selftest),
         of("appliance", &store.appliance().to_string()),
         of("kernel", &kernel),
         of("version", env!("CARGO_PKG_VERSION")),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use casemate_protocol::codec;
 use casemate_protocol::event::{ArtifactPart, Event, JobEnd};
-use casemate_protocol::id::JobId;
+use casemate_protocol::id::{Digest, JobId};
 use casemate_protocol::lease::{PackOffer, VERSION};
 
 use super::dispatcher::{Agent, Dispatcher, Inner};
@@ -47,6 +47,8 @@ pub struct Applicant {
     pub slots: u32,
     /// Its packs.
     pub packs: Vec<PackOffer>,
+    /// Of the self-test that it says it passed.
+    pub selftest: Digest,
 }
 
 /// The files that a connection is receiving, and the last number of each job.
@@ -111,6 +113,7 @@ impl Dispatcher {
             connection,
             slots: applicant.slots,
             packs: applicant.packs,
+            selftest: applicant.selftest,
             outbox,
             deadlines: BTreeMap::new(),
         });

@@ -56,6 +56,7 @@ pub(super) struct Agent {
     pub(super) connection: u64,
     pub(super) slots: u32,
     pub(super) packs: Vec<PackOffer>,
+    pub(super) selftest: Digest,
     pub(super) outbox: Outbox,
     /// When each job that it holds is overdue.
     pub(super) deadlines: BTreeMap<JobId, Instant>,
@@ -70,6 +71,8 @@ pub struct AgentStatus {
     pub busy: usize,
     /// Its packs.
     pub packs: Vec<PackOffer>,
+    /// Of the self-test that it says it passed.
+    pub selftest: Digest,
 }
 
 /// What a halt did.
@@ -352,6 +355,7 @@ impl Dispatcher {
             slots: agent.slots,
             busy: inner.queue.held().len(),
             packs: agent.packs.clone(),
+            selftest: agent.selftest,
         })
     }
 

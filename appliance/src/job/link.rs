@@ -177,12 +177,13 @@ fn serve(mut stream: UnixStream, dispatcher: &Dispatcher, uid: u32, pid: u32) {
         });
     };
     let hello = match hello(&mut stream) {
-        Ok((version, slots, packs)) => Applicant {
+        Ok((version, slots, packs, selftest)) => Applicant {
             uid,
             pid,
             version,
             slots,
             packs,
+            selftest,
         },
         Err(why) => return refused(&why),
     };
@@ -209,7 +210,12 @@ fn serve(mut stream: UnixStream, dispatcher: &Dispatcher, uid: u32, pid: u32) {
     dispatcher.disconnect(connection, code, &reason);
 }
 
-type Hello = (u32, u32, Vec<casemate_protocol::lease::PackOffer>);
+type Hello = (
+    u32,
+    u32,
+    Vec<casemate_protocol::lease::PackOffer>,
+    casemate_protocol::id::Digest,
+);
 
 fn hello(stream: &mut UnixStream) -> Result<Hello, String> {
     let timeouts = stream
@@ -223,7 +229,8 @@ fn hello(stream: &mut UnixStream) -> Result<Hello, String> {
             version,
             slots,
             packs,
-        } => Ok((version, slots, packs)),
+            selftest,
+        } => Ok((version, slots, packs, selftest)),
         _ => Err("the first message is not a hello".to_owned()),
     }
 }

@@ -217,6 +217,7 @@ fn an_agent_that_breaks_the_protocol_is_cut_off_and_recorded() {
                 version: 1,
                 slots: 9,
                 packs: vec![],
+                selftest: casemate_protocol::id::Digest([5; 32]),
             });
         }),
     ];

@@ -11,8 +11,8 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     seen,
     inside: &[
         ("strict", Denied::Signal(libc::SIGXFSZ)),
-        ("script model", Denied::Errno(libc::ENOSPC)),
-        ("hands", Denied::Exit(127)),
+        ("script", Denied::Errno(libc::ENOSPC)),
+        ("hands model", Denied::Exit(127)),
         ("*", Denied::Errno(127)),
     ],
 };

@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen,
-    inside: &[("desktop office browser", ENOENT), ("*", EPERM)],
+    inside: &[("desktop browser", ENOENT), ("*", EPERM)],
 };
 
 fn stage(world: &mut World) {

@@ -2,14 +2,14 @@
 
 use super::super::attack::{Loot, Scene, call, write};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, EROFS, bare};
+use super::{Attempt, Control, EPERM, EROFS, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
     seen,
-    inside: &[("*", EROFS)],
+    inside: &[("browser", EPERM), ("*", EROFS)],
 };
 
 fn attack(scene: &Scene) -> Loot {

@@ -2,14 +2,14 @@
 
 use super::super::attack::{Loot, Scene, write};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, EROFS, bare};
+use super::{Attempt, Control, Denied, EROFS, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Root,
     stage: bare,
     attack,
     seen,
-    inside: &[("*", EROFS)],
+    inside: &[("browser", Denied::Declared), ("*", EROFS)],
 };
 
 fn attack(_: &Scene) -> Loot {

@@ -46,6 +46,8 @@ pub(crate) enum Denied {
     Signal(i32),
     /// By this exit status of the program that it became.
     Exit(i32),
+    /// Not at all: the profile's file grants this, and says so.
+    Declared,
     /// The calls go through and nothing comes of them, as the host sees.
     Harmless,
 }

@@ -2,14 +2,14 @@
 
 use super::super::attack::{Loot, Scene, call, forked};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, EPERM, bare};
+use super::{Attempt, Control, Denied, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
     seen,
-    inside: &[("*", EPERM)],
+    inside: &[("browser", Denied::Declared), ("*", EPERM)],
 };
 
 fn attack(_: &Scene) -> Loot {

@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage: bare,
     attack,
     seen,
-    inside: &[("desktop office browser", EINVAL), ("*", EPERM)],
+    inside: &[("desktop browser", EINVAL), ("*", EPERM)],
 };
 
 fn attack(scene: &Scene) -> Loot {

@@ -11,10 +11,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen,
-    inside: &[
-        ("script strict model", EPERM),
-        ("*", Denied::Errno(libc::EXDEV)),
-    ],
+    inside: &[("script strict", EPERM), ("*", Denied::Errno(libc::EXDEV))],
 };
 
 fn stage(world: &mut World) {

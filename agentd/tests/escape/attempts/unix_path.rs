@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen,
-    inside: &[("script strict model", EPERM), ("*", ENOENT)],
+    inside: &[("script strict", EPERM), ("*", ENOENT)],
 };
 
 fn stage(world: &mut World) {

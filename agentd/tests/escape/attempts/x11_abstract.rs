@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen,
-    inside: &[("script strict model", EPERM), ("*", ECONNREFUSED)],
+    inside: &[("script strict", EPERM), ("*", ECONNREFUSED)],
 };
 
 fn stage(world: &mut World) {
