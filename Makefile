@@ -4,6 +4,7 @@
 # test-boot   boots an emulated machine with real firmware under Secure Boot and judges its evidence
 # check       formatting, lints, licences and sources of dependencies, the allowed arrows
 # fuzz        every fuzz target for SECONDS=n each (10), from the committed corpus
+# packs-large the office pack as well (LibreOffice Calc, Chromium): no part of run or test
 # bench       measure
 # attest      the verifier as one static file, to be carried to an auditor's machine
 # clean       remove what was built; downloads under var/cache stay
@@ -26,7 +27,7 @@ IMAGE := $(VAR)/tools/image
 RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
 
 .PHONY: help run test test-fresh test-boot check fuzz bench attest clean \
-	rust packages tools builder packs workspace test-binaries bench-binaries reproducible
+	rust packages tools builder packs packs-large workspace test-binaries bench-binaries reproducible
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -111,3 +112,6 @@ packs:
 	@$(SUDO) $(IMAGE) dev-release --keys $(VAR)/dev --out $(VAR)/dev
 	@$(SUDO) $(IMAGE) pack ocr --out $(VAR)/packs
 	@$(SUDO) $(IMAGE) pack desktop --out $(VAR)/packs
+
+packs-large: rust packages builder packs
+	@$(SUDO) $(IMAGE) pack office --out $(VAR)/packs

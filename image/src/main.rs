@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use casemate_image::error::BuildError;
 use casemate_image::lock::refresh;
-use casemate_image::pack::{Places, Recipe, pack_desktop, pack_ocr, verify_reproducible};
+use casemate_image::pack::{Places, Recipe, pack_ocr, pack_root, verify_reproducible};
 use casemate_image::progress::{Progress, say};
 use casemate_image::release::make_development_release;
 use casemate_image::{keys, lock};
@@ -24,7 +24,7 @@ struct Cli {
 enum Command {
     /// Build a pack and sign its manifest
     Pack(PackArgs),
-    /// Ask the mirror anew which package versions the desktop pack is made of
+    /// Ask the mirror anew which package versions a pack is made of
     #[command(subcommand)]
     Lock(LockCommand),
     /// Make signing keys
@@ -66,12 +66,17 @@ enum PackName {
     Desktop,
     /// Text recognition models
     Ocr,
+    /// Larger: LibreOffice Calc and Chromium
+    Office,
 }
 
 #[derive(Subcommand)]
 enum LockCommand {
-    /// Rewrite image/packs/desktop.lock
+    /// Rewrite image/packs/PACK.lock
     Refresh {
+        /// Which pack: desktop or office
+        #[arg(default_value = "desktop")]
+        pack: String,
         /// Where downloads go
         #[arg(long, default_value = "var/build/lock")]
         work: PathBuf,
@@ -101,7 +106,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), BuildError> {
     match command {
         Command::Pack(args) => pack(&args),
-        Command::Lock(LockCommand::Refresh { work }) => refresh_lock(&work),
+        Command::Lock(LockCommand::Refresh { pack, work }) => refresh_lock(&pack, &work),
         Command::DevRelease { keys, out } => {
             for path in make_development_release(&keys, &out)? {
                 say(&format!("development release: wrote {}", path.display()));
@@ -123,22 +128,23 @@ fn run(command: Command) -> Result<(), BuildError> {
 fn pack(args: &PackArgs) -> Result<(), BuildError> {
     let places = Places::beside(&args.out, args.key.as_deref(), args.recipes.as_deref());
     match (args.pack, args.verify_reproducible) {
-        (PackName::Desktop, false) => pack_desktop(&places),
+        (PackName::Desktop, false) => pack_root(&places, "desktop"),
+        (PackName::Office, _) => pack_root(&places, "office"),
         (PackName::Desktop, true) => verify_reproducible(&places),
         (PackName::Ocr, _) => pack_ocr(&places),
     }
 }
 
-fn refresh_lock(work: &std::path::Path) -> Result<(), BuildError> {
+fn refresh_lock(pack: &str, work: &std::path::Path) -> Result<(), BuildError> {
     let recipes = Places::beside(work, None, None).recipes;
-    let recipe = Recipe::read(&recipes.join("desktop.toml"))?;
+    let recipe = Recipe::read(&recipes.join(format!("{pack}.toml")))?;
     std::fs::create_dir_all(work).map_err(BuildError::file("make", work))?;
     let work = work
         .canonicalize()
         .map_err(BuildError::file("find", work))?;
     let progress = Progress::of("lock");
     let fresh: lock::Lock = refresh(&recipe, &work, &progress)?;
-    let path = recipes.join("desktop.lock");
+    let path = recipes.join(format!("{pack}.lock"));
     std::fs::write(&path, fresh.text()).map_err(BuildError::file("write", &path))?;
     progress.say(&format!(
         "{} packages in {}",

@@ -87,7 +87,7 @@ Usage: image <COMMAND>
 
 Commands:
   pack         Build a pack and sign its manifest
-  lock         Ask the mirror anew which package versions the desktop pack is made of
+  lock         Ask the mirror anew which package versions a pack is made of
   keys         Make signing keys
   dev-release  Make the development release: recorded firmware log and signed manifest
   help         Print this message or the help of the given subcommand(s)

@@ -1,11 +1,11 @@
 //! Packs: what a job's sandbox is made of (docs/formats/pack.md).
 
-mod desktop;
 mod erofs;
 pub mod manifest;
 mod ocr;
 mod recipe;
 mod repository;
+mod root;
 mod screening;
 mod stamp;
 mod strip;
@@ -20,9 +20,9 @@ use crate::keys::PackKey;
 use crate::pack::manifest::{Application, Identity, Kind, Measured, PackManifest};
 use crate::progress::Progress;
 
-pub use desktop::{pack_desktop, verify_reproducible};
 pub use ocr::pack_ocr;
 pub use recipe::Recipe;
+pub use root::{pack_root, verify_reproducible};
 
 /// Where a build reads and writes.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! `image/packs/desktop.toml`: what is wanted, before it is locked.
+//! `image/packs/NAME.toml`: what is wanted, before it is locked.
 
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl Recipe {
                 .args
                 .iter()
                 .any(|arg| arg != "{file}" && arg.contains('{'));
-            if files > 1 || partial || !application.exec.starts_with("/usr/bin/") {
+            if files > 1 || partial || !application.exec.starts_with("/usr/") {
                 let why = format!("application {}: exec or args malformed", application.name);
                 return Err(BuildError::recipe(path, why));
             }

@@ -13,7 +13,7 @@ use crate::pack::manifest::Measured;
 
 /// The builder's own text, so that a changed builder builds again.
 const BUILDER: &[&str] = &[
-    include_str!("desktop.rs"),
+    include_str!("root.rs"),
     include_str!("erofs.rs"),
     include_str!("manifest.rs"),
     include_str!("ocr.rs"),

@@ -1,4 +1,4 @@
-//! The desktop pack: from the lock to a signed tree.
+//! A pack that is a root, such as the desktop pack: from the lock to a signed tree.
 //!
 //! mmdebstrap runs the packages' maintainer scripts in a chroot of the build
 //! host, and fontconfig's cache program runs in that chroot too: that is
@@ -41,9 +41,9 @@ struct Inputs {
 }
 
 impl Inputs {
-    fn read(recipes: &Path) -> Result<Self, BuildError> {
+    fn read(recipes: &Path, name: &str) -> Result<Self, BuildError> {
         let [toml, lock, strip] =
-            ["desktop.toml", "desktop.lock", "desktop.strip"].map(|name| recipes.join(name));
+            ["toml", "lock", "strip"].map(|kind| recipes.join(format!("{name}.{kind}")));
         Ok(Self {
             recipe: Recipe::read(&toml)?,
             lock: Lock::read(&lock)?,
@@ -53,13 +53,13 @@ impl Inputs {
     }
 }
 
-/// Builds the desktop pack unless it is there already, and signs it.
+/// Builds the root pack of this name unless it is there already, and signs it.
 ///
 /// # Errors
 /// Any [`BuildError`]; nothing half-built is left under the pack's name.
-pub fn pack_desktop(places: &Places) -> Result<(), BuildError> {
-    let progress = Progress::of("desktop pack");
-    let inputs = Inputs::read(&places.recipes)?;
+pub fn pack_root(places: &Places, name: &str) -> Result<(), BuildError> {
+    let progress = Progress::of(&format!("{name} pack"));
+    let inputs = Inputs::read(&places.recipes, name)?;
     let contents = Contents {
         kind: Kind::Root,
         identity: inputs.recipe.identity(),
@@ -67,7 +67,7 @@ pub fn pack_desktop(places: &Places) -> Result<(), BuildError> {
         inputs: inputs.digest,
     };
     publish(places, &contents, &progress, |part| {
-        let work = places.work.join("desktop");
+        let work = places.work.join(name);
         let measured = build(&inputs, places, &work, part, &progress)?;
         // Only now: the tree of a build that failed is what the operator looks at.
         remove(&work)?;
@@ -75,13 +75,13 @@ pub fn pack_desktop(places: &Places) -> Result<(), BuildError> {
     })
 }
 
-/// Builds the pack twice from scratch, in two directories, and compares.
+/// Builds the desktop pack twice from scratch, in two directories, and compares.
 ///
 /// # Errors
 /// `NotReproducible` when the files differ (both trees are kept), or any other.
 pub fn verify_reproducible(places: &Places) -> Result<(), BuildError> {
     let progress = Progress::of("desktop pack, twice");
-    let inputs = Inputs::read(&places.recipes)?;
+    let inputs = Inputs::read(&places.recipes, "desktop")?;
     std::fs::create_dir_all(&places.out).map_err(BuildError::file("make", &places.out))?;
     let mut found = Vec::new();
     for name in ["desktop-first", "another/desktop-second"] {
