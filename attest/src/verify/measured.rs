@@ -14,7 +14,9 @@ use crate::verdict::{Check, Subject};
 /// The release that the evidence names, when the release key signed it.
 pub(super) fn check_release(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Arc<Release>> {
     const SUBJECT: Subject = Subject::Release;
-    let release = case.memo.release(&case.body.release, case.inputs.release_key);
+    let release = case
+        .memo
+        .release(&case.body.release, case.inputs.release_key);
     let release = match release {
         Ok(release) => release,
         Err(error) => {
