@@ -5,8 +5,11 @@ use super::{Finding, SelfTestError};
 
 const CALLS: &str = "the list of system calls";
 
-/// Attempt, layer, profiles (`*` for all others) and the answer.
-const TABLE: [(&str, &str, &[(&str, &str)]); 19] = [
+/// Profiles (`*` for all others) and the answer.
+type Answers = &'static [(&'static str, &'static str)];
+
+/// Attempt, layer, and what must come of it.
+const TABLE: [(&str, &str, Answers); 19] = [
     ("internet-socket", CALLS, &[("*", "errno 1")]),
     ("hypervisor-socket", CALLS, &[("*", "errno 1")]),
     ("netlink-socket", CALLS, &[("*", "errno 1")]),

@@ -242,6 +242,7 @@ pub(crate) fn plant(scene: &Scene, path: &str, mode: u32) -> Result<(), i32> {
     let mut file = io(File::options()
         .write(true)
         .create(true)
+        .truncate(true)
         .mode(mode & 0o777)
         .open(path))?;
     io(file.write_all(&program(scene)))?;

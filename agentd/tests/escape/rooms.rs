@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::too_many_lines,
     clippy::wildcard_imports,
     reason = "the tests' own program; a failure shall say where"
 )]

@@ -20,6 +20,7 @@ fn attack(scene: &Scene) -> Loot {
     let file = std::fs::File::options()
         .write(true)
         .create(true)
+        .truncate(true)
         .mode(0o755)
         .open(&path);
     io(file.and_then(|mut file| file.write_all(line.as_bytes())))?;
