@@ -332,9 +332,9 @@ fn attempt(name: &str) -> Result<(), i32> {
             io(std::fs::read("kept"))
         }
         "fill-workspace-bytes" => fill(|| std::fs::write("large", vec![1; 8 << 20])),
-        "fill-workspace-inodes" => fill(|| {
-            (0..2000).try_for_each(|number| std::fs::write(number.to_string(), ""))
-        }),
+        "fill-workspace-inodes" => {
+            fill(|| (0..2000).try_for_each(|number| std::fs::write(number.to_string(), "")))
+        }
         "descriptors" => {
             let mut open: Vec<i32> = (0..4096)
                 .filter(|fd| unsafe { libc::fcntl(*fd, libc::F_GETFD) } >= 0)
