@@ -1,9 +1,8 @@
 //! `agentd exec` as an operator uses it.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use super::ground::{AGENTD, PROBE, exec, ground, inside, verdict};
 
@@ -189,7 +188,6 @@ fn init_reaps_what_is_orphaned() {
 
 #[test]
 fn many_at_once_do_not_meet() {
-    let started = Instant::now();
     let children: Vec<_> = (0..6)
         .map(|_| {
             Command::new(AGENTD)
@@ -209,12 +207,13 @@ fn many_at_once_do_not_meet() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
-    assert!(started.elapsed() < Duration::from_secs(300));
 }
 
 #[cfg(feature = "host-root")]
 #[test]
 fn the_hosts_tree_is_a_root_that_can_be_read_where_the_profile_says() {
+    use std::os::unix::fs::PermissionsExt as _;
+
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
     let secret = tempfile::tempdir_in("/opt").unwrap();
     fs::set_permissions(secret.path(), fs::Permissions::from_mode(0o755)).unwrap();
