@@ -54,6 +54,7 @@ mod tests {
     use super::*;
     use casemate_attest::digest::Digest;
     use casemate_attest::eventlog::EventLog;
+    use casemate_attest::eventlog::payload::Payload;
     use casemate_attest::release::Release;
     use casemate_attest::sealing;
 
@@ -110,6 +111,15 @@ mod tests {
                     expected.name
                 );
             }
+        }
+    }
+
+    #[test]
+    fn every_event_says_what_its_type_says() {
+        let (bytes, _) = signed();
+        for event in EventLog::parse(&bytes).unwrap().events() {
+            let payload = event.payload();
+            assert!(!matches!(payload, Payload::Malformed(_)), "{event:?}");
         }
     }
 

@@ -59,7 +59,7 @@ fn platform(log: &mut Log, boot: &Boot) {
     // A blob event's data is its address and length; its digest is over the blob.
     let blob = [0xff00_0000u64.to_le_bytes(), 0x1000u64.to_le_bytes()].concat();
     log.event_over(0, EV_EFI_PLATFORM_FIRMWARE_BLOB, code.as_bytes(), &blob);
-    for (name, data) in [("BootOrder", vec![0, 0]), ("Boot0000", utf16("casemate"))] {
+    for (name, data) in [("BootOrder", vec![0, 0]), ("Boot0000", load_option())] {
         let variable = Variable {
             name,
             guid: super::boot::GLOBAL,
@@ -81,12 +81,13 @@ fn secure_boot(log: &mut Log, boot: &Boot) {
 /// PCR 4: the UKI; PCR 11: its stub measures the sections.
 fn loader(log: &mut Log, boot: &Boot) {
     let uki = boot.uki();
-    // UEFI_IMAGE_LOAD_EVENT: address, length, link address, device path (here the end node).
+    // UEFI_IMAGE_LOAD_EVENT: address, length, link address, device path.
     let mut load = 0x1000_0000u64.to_le_bytes().to_vec();
     load.extend(u64::try_from(uki.len()).unwrap_or(u64::MAX).to_le_bytes());
     load.extend(0u64.to_le_bytes());
-    load.extend(4u64.to_le_bytes());
-    load.extend([0x7f, 0xff, 4, 0]);
+    let path = loader_path();
+    load.extend(u64::try_from(path.len()).unwrap_or(u64::MAX).to_le_bytes());
+    load.extend(path);
     if let Ok(image) = PeImage::read(&uki) {
         let digest = image.authenticode();
         log.event_with(
@@ -103,6 +104,28 @@ fn loader(log: &mut Log, boot: &Boot) {
         log.event_over(11, EV_IPL, named.as_bytes(), &text);
         log.event_over(11, EV_IPL, content, &text);
     }
+}
+
+/// Where firmware looks for a loader: a file path node (UEFI 2.10, section 10.3.5.4) and the end.
+fn loader_path() -> Vec<u8> {
+    let file = utf16("\\EFI\\BOOT\\BOOTX64.EFI\0");
+    let length = u16::try_from(file.len().saturating_add(4)).unwrap_or(u16::MAX);
+    let mut path = vec![4, 4];
+    path.extend(length.to_le_bytes());
+    path.extend(file);
+    path.extend([0x7f, 0xff, 4, 0]);
+    path
+}
+
+/// `EFI_LOAD_OPTION` (UEFI 2.10, section 3.1.3) of that loader: active, named, its path.
+fn load_option() -> Vec<u8> {
+    let path = loader_path();
+    let length = u16::try_from(path.len()).unwrap_or(u16::MAX);
+    let mut option = 1u32.to_le_bytes().to_vec();
+    option.extend(length.to_le_bytes());
+    option.extend(utf16("casemate\0"));
+    option.extend(path);
+    option
 }
 
 /// `UEFI_VARIABLE_DATA`.
