@@ -398,6 +398,7 @@ impl Account {
         let clean = self
             .rows
             .saturating_sub(u64::try_from(self.findings.len()).unwrap_or(0));
+        let casemate = stand.layout.program("casemate").display().to_string();
         let rows = [
             ("job", self.job.clone()),
             ("time", format!("{:.1} s", self.took.as_secs_f64())),
@@ -419,7 +420,7 @@ impl Account {
             ("logs", format!("{own}/run/")),
             (
                 "try",
-                format!("target/debug/casemate {socket} job events {}", self.job),
+                format!("{casemate} {socket} job events {}", self.job),
             ),
         ];
         let line = |(name, value): &(&str, String)| format!("  {name:<12} {value}\n");
