@@ -173,6 +173,21 @@ pub fn key_id(key: &VerifyingKey) -> Digest {
     Digest::of(key.to_encoded_point(false).as_bytes())
 }
 
+/// What a signed manifest may be known by: an ECDSA signature has a second spelling (n - s) that everybody can make, and
+/// what was revoked in one is revoked in both.
+pub(crate) fn identities(manifest: &[u8]) -> Vec<Digest> {
+    let mut identities = vec![Digest::of(manifest)];
+    // The signature ends the envelope (RFC 9052, section 4.2).
+    if let Some((before, signature)) = manifest.split_last_chunk::<64>()
+        && let Ok(signature) = Signature::from_slice(signature)
+        && let Ok(other) =
+            Signature::from_scalars(signature.r().to_bytes(), (-*signature.s()).to_bytes())
+    {
+        identities.push(Digest::of_parts(&[before, &other.to_bytes()]));
+    }
+    identities
+}
+
 impl Reference {
     /// The value that the register has after [`Reference::events`], each with its first digest.
     #[must_use]

@@ -46,6 +46,15 @@ fn list(stand: &Stand, issued_ms: u64, floor: u64, revoked: &[(Kind, Digest)]) -
     list.sign(&stand.owner).unwrap()
 }
 
+/// The same manifest in the other spelling of its signature, which anybody can make.
+fn twin(manifest: &[u8]) -> Vec<u8> {
+    let (before, signature) = manifest.split_at(manifest.len() - 64);
+    let signature = p256::ecdsa::Signature::from_slice(signature).unwrap();
+    let (r, s) = signature.split_scalars();
+    let other = p256::ecdsa::Signature::from_scalars(r, -s).unwrap();
+    [before, &other.to_bytes()].concat()
+}
+
 #[test]
 fn what_the_owner_revoked_is_refused() {
     let stand = Stand::default();
@@ -57,6 +66,11 @@ fn what_the_owner_revoked_is_refused() {
             "release.key-revoked",
         ),
         (Kind::Release, Digest::of(&manifest), "release.revoked"),
+        (
+            Kind::Release,
+            Digest::of(&twin(&manifest)),
+            "release.revoked",
+        ),
         (
             Kind::AttestationKey,
             Digest::of(&stand.ak_public()),

@@ -303,7 +303,7 @@ impl Back<'_> {
             if untouched {
                 continue;
             }
-            let written = if metadata.is_file() {
+            let written = if metadata.is_file() && !has_holes(&metadata) {
                 self.file(&at, &metadata)
             } else if metadata.is_symlink() && stays_inside(&at, &self.from.join(&at)) {
                 self.link(&at)
@@ -311,7 +311,7 @@ impl Back<'_> {
                 Err(io::Error::from_raw_os_error(libc::EISDIR))
             };
             match written {
-                // A directory of the operator's is in its place, or it is no file.
+                // A directory of the operator's is in its place, or it is no file, or one with holes.
                 Err(e) if matches!(e.raw_os_error(), Some(libc::EISDIR | libc::EEXIST)) => {
                     leave_out(&mut self.returned.left_out, &at);
                 }
@@ -399,17 +399,25 @@ fn name(path: &Path) -> &std::ffi::OsStr {
     path.file_name().unwrap_or_default()
 }
 
-/// Whether the link at `link` leads, by its own words, nowhere above the workspace.
+/// Whether a file is longer than what it takes: its holes are in no limit, and would be written out.
+fn has_holes(metadata: &Metadata) -> bool {
+    metadata.len() > metadata.blocks().saturating_mul(512)
+}
+
+/// Whether the link at `link` leads, by its own words, nowhere above the workspace. It may climb at its beginning only:
+/// the folders above it are real ones, but a folder that it goes down into may be a link itself, behind which `..` is
+/// anywhere.
 fn stays_inside(at: &Path, link: &Path) -> bool {
     let Ok(target) = std::fs::read_link(link) else {
         return false;
     };
     let mut depth = at.components().count().saturating_sub(1);
+    let mut down = false;
     for part in target.components() {
         match part {
-            Component::Normal(_) => depth += 1,
+            Component::Normal(_) => down = true,
             Component::CurDir => {}
-            Component::ParentDir if depth > 0 => depth -= 1,
+            Component::ParentDir if depth > 0 && !down => depth -= 1,
             _ => return false,
         }
     }

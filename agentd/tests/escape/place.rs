@@ -209,7 +209,8 @@ impl Host {
         let process = std::process::id();
         // Above the ranges of `agentd exec`; ids of users end at 4294967295.
         let uids = 2_000_000_000 + (process % 30_000) * 70_000 + (number % 32) * 2000;
-        let base = PathBuf::from(format!("/tmp/casemate-escape-{process}-{number}"));
+        // On a disk: a tmpfs takes no swap and is often mounted without set-id programs.
+        let base = PathBuf::from(format!("/var/tmp/casemate-escape-{process}-{number}"));
         for place in ["host", "shared"] {
             std::fs::create_dir_all(base.join(place)).unwrap();
         }
@@ -283,7 +284,11 @@ impl Host {
         } else {
             "serve"
         };
-        command.args([how, "0"]).stdin(theirs);
+        // A user may not get out of the folder that the tests run in, but out of this one.
+        command
+            .args([how, "0"])
+            .stdin(theirs)
+            .current_dir(&self.base);
         command.env("CASEMATE_ESCAPE_SECRET", "1");
         if control == Control::User {
             command.uid(self.uids + UID).gid(self.uids + UID);

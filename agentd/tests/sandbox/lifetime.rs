@@ -34,7 +34,12 @@ fn processes(base: u32) -> usize {
 
 fn groups(pid: u32) -> Vec<String> {
     ["memory", "pids", "cpu", "blkio"]
-        .map(|controller| format!("/sys/fs/cgroup/{controller}/casemate-agentd-{pid}"))
+        .map(|controller| {
+            format!(
+                "/sys/fs/cgroup/{controller}/casemate-agentd-{}-{pid}",
+                space()
+            )
+        })
         .into_iter()
         .filter(|path| Path::new(path).exists())
         .collect()
@@ -89,7 +94,10 @@ fn every_controller_has_its_limit() {
     let mut child = hold(1_720_000);
     let pid = child.id();
     let read = |controller: &str, file: &str| {
-        let group = format!("/sys/fs/cgroup/{controller}/casemate-agentd-{pid}/exec");
+        let group = format!(
+            "/sys/fs/cgroup/{controller}/casemate-agentd-{}-{pid}/exec",
+            space()
+        );
         fs::read_to_string(format!("{group}/{file}")).unwrap()
     };
     assert_eq!(read("memory", "memory.limit_in_bytes"), "1610612736\n");
@@ -137,4 +145,14 @@ fn output_goes_through_as_it_comes_and_each_to_its_own() {
     assert_eq!(lines, 200_002);
     assert!(output.stdout.ends_with(b"chatter ok\ncomplain ok\n"));
     assert!(output.stderr.starts_with(b"a complaint\n"));
+}
+
+/// The number of this process-id namespace, by which agentd's groups are told apart.
+fn space() -> String {
+    let space = std::fs::read_link("/proc/self/ns/pid").unwrap();
+    space
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect()
 }

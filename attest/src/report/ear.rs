@@ -119,10 +119,12 @@ fn vector(verdict: &Verdict) -> Vec<(&'static str, i8)> {
         UNTRUSTWORTHY_INSTANCE
     } else if fails(&key) || fails(&identity) {
         UNRECOGNISED_INSTANCE
-    } else if any(
-        &[Subject::Activation, Subject::Challenge, Subject::History],
-        Outcome::Weak,
-    ) {
+    } else if any(&[Subject::Challenge], Outcome::Fail)
+        || any(
+            &[Subject::Activation, Subject::Challenge, Subject::History],
+            Outcome::Weak,
+        )
+    {
         UNPROVEN_INSTANCE
     } else {
         RECOGNISED_INSTANCE

@@ -9,29 +9,28 @@ pub(super) fn wrapped(lead: &str, indent: usize, text: &str) -> String {
     let mut lines = String::new();
     let mut bare = true;
     for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let mut letters: Vec<char> = word.chars().collect();
         let space = usize::from(!bare);
         let used = line.chars().count();
-        if !bare && used.saturating_add(space).saturating_add(letters.len()) > WIDTH {
+        let letters = word.chars().count();
+        if !bare && used.saturating_add(space).saturating_add(letters) > WIDTH {
             lines.push_str(line.trim_end());
             lines.push('\n');
             line = " ".repeat(indent);
         } else if !bare {
             line.push(' ');
         }
-        loop {
-            let room = WIDTH.saturating_sub(line.chars().count()).max(1);
-            if letters.len() <= room {
-                break;
+        // Letter by letter: a word of a hostile evidence may be a megabyte long.
+        let mut used = line.chars().count();
+        for letter in word.chars() {
+            if used >= WIDTH && used > indent {
+                lines.push_str(&line);
+                lines.push('\n');
+                line = " ".repeat(indent);
+                used = indent;
             }
-            let rest = letters.split_off(room);
-            line.extend(letters);
-            lines.push_str(&line);
-            lines.push('\n');
-            line = " ".repeat(indent);
-            letters = rest;
+            line.push(letter);
+            used = used.saturating_add(1);
         }
-        line.extend(letters);
         bare = false;
     }
     lines.push_str(line.trim_end());
@@ -54,5 +53,11 @@ mod tests {
         let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).count();
         assert_eq!(letters(&out), letters(&text) + letters("  lead: "));
         assert_eq!(wrapped("a ", 2, ""), "a\n");
+    }
+
+    #[test]
+    fn a_word_of_megabytes_is_cut_in_one_pass() {
+        let out = wrapped("  lead: ", 4, &"x".repeat(4 << 20));
+        assert!(out.lines().all(|line| line.chars().count() <= WIDTH));
     }
 }

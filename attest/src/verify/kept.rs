@@ -5,7 +5,7 @@ use crate::appraisal::Baseline;
 use crate::code::{self, Code};
 use crate::digest::Digest;
 use crate::messages::phrases;
-use crate::release::{Release, ReleaseError, key_id};
+use crate::release::{Release, ReleaseError, identities, key_id};
 use crate::revocations::{Kind, OLD_MS, Revocations, RevocationsError};
 use crate::verdict::{Check, Subject};
 use crate::x509::Certificate;
@@ -41,12 +41,13 @@ impl Kept {
                 checks.push(check.sides("not revoked", value));
             }
         };
-        let manifest = Digest::of(&case.body.release);
         let key = key_id(case.inputs.release_key);
         let ak = Digest::of(&case.enrolment.request().ak_public);
         let (subject, code) = (Subject::Release, &code::RELEASE_KEY_REVOKED);
         revoked(subject, code, Kind::ReleaseKey, key);
-        revoked(subject, &code::RELEASE_REVOKED, Kind::Release, manifest);
+        for manifest in identities(&case.body.release) {
+            revoked(subject, &code::RELEASE_REVOKED, Kind::Release, manifest);
+        }
         let (subject, code) = (Subject::AttestationKey, &code::AK_REVOKED);
         revoked(subject, code, Kind::AttestationKey, ak);
         if let Ok(certificate) = Certificate::read(&case.enrolment.request().ek_certificate) {

@@ -76,7 +76,7 @@ impl Parent {
         };
         for hierarchy in version.hierarchies()? {
             sweep(&hierarchy);
-            let directory = hierarchy.join(format!("{PREFIX}{}", std::process::id()));
+            let directory = hierarchy.join(format!("{}{}", prefix(), std::process::id()));
             let failed = || format!("the group {} could not be made", directory.display());
             fs::create_dir(&directory).at(&code::SANDBOX_CGROUP, failed)?;
             parent.directories.push(directory.clone());
@@ -128,9 +128,20 @@ pub(crate) fn disks() -> Vec<u8> {
     version::disks(Path::new("/sys/block")).into_bytes()
 }
 
-/// Removes the groups of agentds that are no longer running. What cannot be
-/// removed still holds a process and is left to the next start.
+/// What the groups of this process-id namespace are called by: agentds of several
+/// namespaces may share a hierarchy, and each knows only its own numbers.
+fn prefix() -> String {
+    let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let digits = |c: &char| c.is_ascii_digit();
+    let number: String = space.to_string_lossy().chars().filter(digits).collect();
+    format!("{PREFIX}{number}-")
+}
+
+/// Removes the groups of agentds that are no longer running, and what another with
+/// this one's number left. What cannot be removed still holds a process and is left
+/// to the next start.
 fn sweep(hierarchy: &Path) {
+    let prefix = prefix();
     let Ok(entries) = fs::read_dir(hierarchy) else {
         return;
     };
@@ -138,10 +149,10 @@ fn sweep(hierarchy: &Path) {
         let name = entry.file_name();
         let owner = name
             .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(|name| name.strip_prefix(prefix.as_str()))
             .and_then(|pid| pid.parse::<u32>().ok());
         if let Some(pid) = owner
-            && !Path::new(&format!("/proc/{pid}")).exists()
+            && (pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists())
         {
             remove_tree(&entry.path());
         }

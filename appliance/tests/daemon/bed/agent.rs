@@ -1,7 +1,7 @@
 //! A peer that speaks the lease protocol as agentd does and does as it is told.
 //! It drives the queue; the real agentd runs in the top-level tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::os::fd::AsRawFd as _;
@@ -22,6 +22,8 @@ use super::{Bed, PATIENCE};
 pub(crate) struct Agent {
     pub(crate) stream: UnixStream,
     numbers: BTreeMap<JobId, u64>,
+    /// Leases that came before the acknowledgement that was waited for.
+    early: VecDeque<Lease>,
 }
 
 /// A lease that came.
@@ -49,6 +51,7 @@ impl Agent {
         let mut agent = Self {
             stream,
             numbers: BTreeMap::new(),
+            early: VecDeque::new(),
         };
         agent.send(&ToDaemon::Hello {
             version: VERSION,
@@ -86,11 +89,18 @@ impl Agent {
 
     /// Takes the next lease with its inputs.
     pub(crate) fn lease(&mut self) -> Lease {
-        let ToAgent::Lease { spec, bundle } = self.receive() else {
-            panic!("no lease came");
-        };
-        let spec: JobSpec = codec::decode_canonical(&spec).unwrap();
-        let bundle = codec::decode_canonical(&bundle).unwrap();
+        if let Some(lease) = self.early.pop_front() {
+            return lease;
+        }
+        match self.receive() {
+            ToAgent::Lease { spec, bundle } => self.leased(&spec, &bundle),
+            other => panic!("no lease came, but {other:?}"),
+        }
+    }
+
+    fn leased(&mut self, spec: &[u8], bundle: &[u8]) -> Lease {
+        let spec: JobSpec = codec::decode_canonical(spec).unwrap();
+        let bundle = codec::decode_canonical(bundle).unwrap();
         let inputs = spec.inputs.iter().map(|_| self.descriptor()).collect();
         self.numbers.insert(spec.job, 0);
         Lease {
@@ -134,6 +144,10 @@ impl Agent {
                     number: acked,
                 } if (of, acked) == (job, number) => return,
                 ToAgent::Cancel { .. } => {}
+                ToAgent::Lease { spec, bundle } => {
+                    let lease = self.leased(&spec, &bundle);
+                    self.early.push_back(lease);
+                }
                 other => panic!("expected the acknowledgement of {number}, got {other:?}"),
             }
         }
