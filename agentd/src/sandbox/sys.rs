@@ -225,16 +225,20 @@ pub fn open_beneath(
     flags: OFlags,
     mode: Mode,
 ) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::openat2(
-        directory,
-        path,
-        flags | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-        mode,
-        ResolveFlags::BENEATH
-            | ResolveFlags::NO_SYMLINKS
-            | ResolveFlags::NO_MAGICLINKS
-            | ResolveFlags::NO_XDEV,
-    )?)
+    let how = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
+    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // openat2(2): EAGAIN says that something, anywhere, was renamed or mounted meanwhile,
+    // so that the kernel cannot say where `..` leads; one is to ask again.
+    for _ in 0..1000 {
+        match rustix::fs::openat2(directory.as_fd(), path, flags, mode, how) {
+            Err(rustix::io::Errno::AGAIN) => {}
+            opened => return Ok(opened?),
+        }
+    }
+    Err(rustix::io::Errno::AGAIN.into())
 }
 
 /// A part of the kernel that no sandbox may reach.
