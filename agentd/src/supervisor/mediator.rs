@@ -213,9 +213,11 @@ impl Mediator<'_> {
                     .filter(|png| png.starts_with(b"\x89PNG"));
                 Ok((bounded(outcome), Seen { area, picture }))
             }
+            // The hands' own word that they cannot go on, mostly since the desktop died before
+            // anyone else saw it: a loss, not an attack.
             FromHands::Broken { code, message } => {
-                let error = ChannelError::Malformed(shorten(format!("{code}: {message}"), 500));
-                Err(lost(error))
+                let said = shorten(format!("{message} ({code})"), 500);
+                Err(lost(ChannelError::Io(std::io::Error::other(said))))
             }
             other => {
                 let kind = match other {
