@@ -21,6 +21,9 @@ use crate::code;
 static READY: Mutex<Vec<Launcher>> = Mutex::new(Vec::new());
 /// How many shall.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
+/// Held while launchers are started, so that two starts at once do not both make
+/// the one that is missing.
+static FILLING: Mutex<()> = Mutex::new(());
 /// Numbers the groups of launchers; a start renames the group.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -116,6 +119,7 @@ fn refill() {
         return;
     }
     let work = || {
+        let _alone = FILLING.lock().unwrap_or_else(PoisonError::into_inner);
         while ready_count() < WANTED.load(Ordering::Relaxed) {
             // One that cannot be made now is made, or refused, when it is needed.
             let Ok(launcher) = Launcher::start() else {
