@@ -83,6 +83,9 @@ codes! {
     OWNED = "tpm.owned",
         "The TPM has an owner already, so an appliance cannot be set up on it.",
         "Clear the TPM in the firmware's menu, which destroys what it protects, then start again.";
+    FOREIGN_OWNER = "tpm.foreign-owner",
+        "While a first boot was interrupted, somebody else set the TPM's owner or lockout authorisation.",
+        "Find out who had access to the machine; clear the TPM in the firmware's menu and start again: nothing is stored yet that could be lost.";
     STATE_MISSING = "tpm.state-missing",
         "There is no sealed root in the state directory.",
         "Check the state directory; a new appliance is set up by unseal provision.";
@@ -115,7 +118,7 @@ codes! {
         "Stop the stand's TPM and start it again.";
     RUNTIME_LOG = "tpm.runtime-log",
         "The log of run-time measurements cannot be written.",
-        "Free space in the run directory or correct its permissions.";
+        "Free space in the run directory or correct its permissions, then reset the machine.";
     UNSTEADY = "tpm.unsteady",
         "The registers changed during every attempt to quote them.",
         "Try again; something measures all the time.";
@@ -279,6 +282,7 @@ impl ProvisionError {
             Self::Beside { .. } => &BESIDE,
             Self::Latched { .. } => &LATCHED,
             Self::Owned(_) => &OWNED,
+            Self::Foreign { .. } => &FOREIGN_OWNER,
             Self::Lockout(_) => &LOCKOUT,
             Self::Record(error) => error.code(),
             Self::Resume(error) => error.code(),

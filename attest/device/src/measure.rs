@@ -1,6 +1,6 @@
 //! Measuring: the development stand's measured start, and events at run time.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -117,36 +117,21 @@ impl RuntimeLog {
         kind: u32,
         data: &[u8],
     ) -> Result<(), MeasureError> {
-        let digest: PcrValue = Sha256::digest(data).into();
-        self.append(&record(register, kind, &digest, data))
-            .map_err(|source| self.error(source))?;
-        tpm.connection
-            .pcr_extend(u32::from(register), &[(ALG_SHA256, &digest)])?;
-        Ok(())
+        let (digest, record) = event(register, kind, data);
+        self.to_append()?.append(&record)?;
+        extend(tpm, register, &digest)
+    }
+
+    /// The log open for records to come.
+    pub(crate) fn to_append(&self) -> Result<OpenLog<'_>, MeasureError> {
+        let file = OpenOptions::new().append(true).open(&self.path);
+        let file = file.map_err(|source| self.error(source))?;
+        Ok(OpenLog { log: self, file })
     }
 
     /// A new log: the header alone.
     pub(crate) fn begin(&self) -> Result<(), MeasureError> {
         self.write(&header()).map_err(|source| self.error(source))
-    }
-
-    /// Drops records of a register that is known to be at its reset value: a crash came between
-    /// the record and its measurement. A log that is missing or malformed is begun anew.
-    pub(crate) fn drop_records_of(&self, register: u8) -> Result<(), MeasureError> {
-        let bytes = fs::read(&self.path).unwrap_or_default();
-        let mut kept = header();
-        if let Ok(log) = casemate_attest::eventlog::EventLog::parse(&bytes) {
-            if log.events().iter().all(|event| event.pcr != register) {
-                return Ok(());
-            }
-            for event in log.events().iter().filter(|event| event.pcr != register) {
-                if let Some(digest) = event.sha256() {
-                    let (kind, digest) = (event.event_type, digest.as_bytes());
-                    kept.extend(record(event.pcr, kind, digest, event.data));
-                }
-            }
-        }
-        self.write(&kept).map_err(|source| self.error(source))
     }
 
     fn error(&self, source: io::Error) -> MeasureError {
@@ -165,12 +150,41 @@ impl RuntimeLog {
         file.write_all(bytes)?;
         file.sync_all()
     }
+}
 
-    fn append(&self, record: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).open(&self.path)?;
-        file.write_all(record)?;
-        file.sync_all()
+/// A log that is open for appending.
+#[derive(Debug)]
+pub(crate) struct OpenLog<'l> {
+    log: &'l RuntimeLog,
+    file: File,
+}
+
+impl OpenLog<'_> {
+    /// Extends the register and only then writes the record: for a register that is a latch. Cut
+    /// off between the two, nobody can explain it; the machine is to be reset then in any case.
+    pub(crate) fn measure_first(
+        mut self,
+        tpm: &Tpm,
+        register: u8,
+        kind: u32,
+        data: &[u8],
+    ) -> Result<(), MeasureError> {
+        let (digest, record) = event(register, kind, data);
+        extend(tpm, register, &digest)?;
+        self.append(&record)
     }
+
+    fn append(&mut self, record: &[u8]) -> Result<(), MeasureError> {
+        let written = self.file.write_all(record);
+        written
+            .and_then(|()| self.file.sync_all())
+            .map_err(|source| self.log.error(source))
+    }
+}
+
+fn extend(tpm: &Tpm, register: u8, digest: &PcrValue) -> Result<(), MeasureError> {
+    let digests = [(ALG_SHA256, &digest[..])];
+    Ok(tpm.connection.pcr_extend(u32::from(register), &digests)?)
 }
 
 /// The Spec ID event of a log with a SHA-256 bank (TCG PC Client PFP, section 10.4.5.1).
@@ -190,8 +204,9 @@ fn header() -> Vec<u8> {
     out
 }
 
-/// One `TCG_PCR_EVENT2` with a SHA-256 digest (TCG PC Client PFP, section 10.2.2).
-fn record(register: u8, kind: u32, digest: &PcrValue, data: &[u8]) -> Vec<u8> {
+/// One `TCG_PCR_EVENT2` with a SHA-256 digest (TCG PC Client PFP, section 10.2.2), and that digest.
+fn event(register: u8, kind: u32, data: &[u8]) -> (PcrValue, Vec<u8>) {
+    let digest: PcrValue = Sha256::digest(data).into();
     let mut out = u32::from(register).to_le_bytes().to_vec();
     out.extend(kind.to_le_bytes());
     out.extend(1u32.to_le_bytes());
@@ -199,5 +214,5 @@ fn record(register: u8, kind: u32, digest: &PcrValue, data: &[u8]) -> Vec<u8> {
     out.extend(digest);
     out.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend(data);
-    out
+    (digest, out)
 }

@@ -22,7 +22,8 @@ use crate::nv;
 use crate::object::{log_template, root_template, srk_template};
 use crate::record::{RecordError, RootRecord, Sealed, sync_directory};
 use crate::root::ApplianceRoot;
-use crate::storage::{HIDDEN_IN, SIGNED, StorageRoot};
+use crate::session::Kind;
+use crate::storage::{HIDDEN, HIDDEN_IN, SIGNED, StorageRoot};
 use crate::tpm::{Permanent, Tpm};
 use crate::unseal::{UnsealError, signer_public, unseal, write_floor};
 
@@ -65,6 +66,15 @@ pub enum ProvisionError {
     /// Somebody owns this TPM.
     #[error("this TPM is owned already (owner authorisation set: {}, lockout: {})", .0.owner_set, .0.lockout_set)]
     Owned(Permanent),
+    /// Between two attempts at the first boot somebody else set an authorisation.
+    #[error(
+        "the TPM's {hierarchy} authorisation is not this appliance's: somebody set it while the \
+         first boot was interrupted"
+    )]
+    Foreign {
+        /// `owner` or `lockout`.
+        hierarchy: &'static str,
+    },
     /// Dictionary-attack lockout.
     #[error("{}", .0.lockout_words())]
     Lockout(Permanent),
@@ -110,12 +120,12 @@ pub fn provision(tpm: &Tpm, provisioning: Provisioning<'_>) -> Result<(), Provis
     if owned.in_lockout {
         return Err(ProvisionError::Lockout(owned));
     }
-    let root = match (owned.owner_set, part.exists()) {
-        (false, _) => seal_anew(tpm, provisioning, &release, pcr7, &part)?,
-        // Interrupted after ownership was taken: the record is complete, open it.
-        (true, true) if !owned.lockout_set => resume(tpm, &release, &part)?,
-        (true, true) => return finish(&part, &path),
-        (true, false) => return Err(ProvisionError::Owned(owned)),
+    let root = match (owned.owner_set, owned.lockout_set) {
+        (false, false) => seal_anew(tpm, provisioning, &release, pcr7, &part)?,
+        // Interrupted after the owner authorisation was set: the record is complete, open it.
+        (true, _) if part.exists() => resume(tpm, &release, &part)?,
+        // Lockout is the last that we set: alone it is somebody else's.
+        _ => return Err(ProvisionError::Owned(owned)),
     };
     take_ownership(tpm, &root, owned)?;
     finish(&part, &path)
@@ -296,20 +306,32 @@ fn resume(tpm: &Tpm, release: &Release, part: &Path) -> Result<ApplianceRoot, Pr
 }
 
 /// Random owner and lockout authorisation, hidden from the bus. Owner first: until it is set
-/// nothing counts, and a crash between the two is continued from the record.
+/// nothing counts, and a crash between the two is continued from the record. Then the TPM is asked
+/// whether both are ours: one that was set already may be of whoever came between.
 fn take_ownership(tpm: &Tpm, root: &ApplianceRoot, owned: Permanent) -> Result<(), ProvisionError> {
     let storage = tpm.storage_root_unchecked()?.ok_or(TpmError::Malformed {
         command: "TPM2_ReadPublic",
     })?;
     let hierarchies = [
-        (RH_OWNER, root.owner_auth(), owned.owner_set),
-        (RH_LOCKOUT, root.lockout_auth(), owned.lockout_set),
+        ("owner", RH_OWNER, root.owner_auth(), owned.owner_set),
+        (
+            "lockout",
+            RH_LOCKOUT,
+            root.lockout_auth(),
+            owned.lockout_set,
+        ),
     ];
-    for (hierarchy, auth, set) in hierarchies {
+    for (name, hierarchy, auth, set) in hierarchies {
         if !set {
             // The answer is authenticated with the *new* value (Part 3, 24.8.1).
             storage.take_hierarchy(hierarchy, &auth.0)?;
         }
+        storage
+            .prove_hierarchy(hierarchy, &auth.0)
+            .map_err(|error| match error.code() {
+                Some(code) if code.is_auth() => ProvisionError::Foreign { hierarchy: name },
+                _ => ProvisionError::Tpm(error),
+            })?;
     }
     Ok(())
 }
@@ -327,7 +349,7 @@ fn finish(part: &Path, path: &Path) -> Result<(), ProvisionError> {
 
 impl StorageRoot {
     fn take_hierarchy(&self, hierarchy: u32, new: &[u8]) -> Result<(), TpmError> {
-        let mut session = self.session(crate::session::Kind::Hmac)?;
+        let mut session = self.session(Kind::Hmac)?;
         session.answer_auth(new);
         let authority = Authority::Session {
             session: &mut session,
@@ -335,5 +357,15 @@ impl StorageRoot {
             attributes: HIDDEN_IN,
         };
         self.tpm().connection.change_auth(hierarchy, authority, new)
+    }
+
+    /// `TPM2_PolicySecret`, into a policy session that nothing else uses: changes nothing, and
+    /// takes the hierarchy's authorisation.
+    fn prove_hierarchy(&self, hierarchy: u32, auth: &[u8]) -> Result<(), TpmError> {
+        let policy = self.session(Kind::Policy)?;
+        self.authorised(auth, HIDDEN, |authority| {
+            let connection = &self.tpm().connection;
+            connection.policy_secret(&policy, &Tpm::hierarchy(hierarchy), authority)
+        })
     }
 }

@@ -101,25 +101,27 @@ pub struct Opening<'a> {
 /// Opens the root and derives what the daemon needs of it.
 ///
 /// # Errors
-/// [`UnsealError`]; unless it is about the run-time log or later, the root never left the TPM.
+/// [`UnsealError`]. Once the root left the TPM an error leaves PCR 15 extended: only a machine that
+/// is reset opens again.
 pub fn open(tpm: &Tpm, opening: Opening<'_>) -> Result<Handover, UnsealError> {
     let record = RootRecord::read(&RootRecord::path(opening.state))?;
     let release_key = key(&record.release_key, "release")?;
     let release = Release::verify(opening.release, &release_key)?;
     // 1. The storage root key is the one sealed under, before any salt is sent to it.
     let storage = tpm.storage_root(&record.srk_name)?;
-    // 2. The TPM judges the policy. What we think of the registers decides nothing.
-    let root = unseal(&storage, &record, &release)?;
-    // 3. The latch, before the root is used: PCR 15 is no longer zero.
+    // 2. What can fail before the root leaves the TPM fails here: the log can be written to.
     let log = RuntimeLog::at(opening.runtime_log);
-    log.drop_records_of(15)?;
-    log.measure(
+    let log = log.to_append()?;
+    // 3. The TPM judges the policy. What we think of the registers decides nothing.
+    let root = unseal(&storage, &record, &release)?;
+    // 4. The latch before all else: PCR 15 is no longer zero, whatever fails from here on.
+    log.measure_first(
         tpm,
         15,
         sealing::EV_EVENT_TAG,
         &sealing::unseal_event(release.number),
     )?;
-    // 4. Only now may older releases be shut out, and keys be derived.
+    // 5. Only now may older releases be shut out, and keys be derived.
     if opening.raise_floor {
         raise_floor(&storage, &root, release.number)?;
     }

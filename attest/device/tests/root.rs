@@ -62,6 +62,39 @@ fn an_opening_is_logged_and_measured_and_latches_the_root() {
     bed.assert_clean(&tpm);
 }
 
+/// Opens with the run-time log at `log`, then with a sound one.
+fn open_twice(log: &std::path::Path) -> (Bed, [Result<Handover, UnsealError>; 2]) {
+    let (bed, _) = provisioned();
+    let tpm = bed.start();
+    let (state, release) = (bed.path("state"), bed.release());
+    let opening = casemate_device::Opening {
+        state: &state,
+        release: &release,
+        runtime_log: log,
+        raise_floor: false,
+    };
+    let first = casemate_device::open(&tpm, opening);
+    let second = bed.open(&tpm);
+    bed.assert_clean(&tpm);
+    (bed, [first, second])
+}
+
+/// Else a second caller in the same boot could have the root again.
+#[test]
+fn a_log_that_cannot_be_opened_is_said_before_the_tpm_is_asked() {
+    let (_bed, [first, second]) = open_twice(std::path::Path::new("/"));
+    assert_eq!(first.unwrap_err().code().id, "tpm.runtime-log");
+    second.unwrap();
+}
+
+#[test]
+fn once_the_root_was_released_a_log_that_cannot_be_written_leaves_it_latched() {
+    let (bed, [first, second]) = open_twice(std::path::Path::new("/dev/full"));
+    assert_eq!(first.unwrap_err().code().id, "tpm.runtime-log");
+    assert_eq!(second.unwrap_err().code().id, "tpm.latched");
+    assert_ne!(bed.tpm().pcrs(&[15]).unwrap(), [(15, [0; 32])]);
+}
+
 #[test]
 fn another_secure_boot_policy_is_refused_and_pcr_7_named() {
     let (mut bed, _) = provisioned();

@@ -152,8 +152,9 @@ fn a_first_boot_cut_off_after_any_command_is_done_again() {
         };
         assert!(owned.owner_set && owned.lockout_set, "after {after}");
     }
-    // The last command flushes a session; without its answer the first boot is done all the same.
-    assert_eq!(cut, commands - 4);
+    // The last two commands flush the sessions of a proof; without their answers the first boot is
+    // done all the same.
+    assert_eq!(cut, commands - 5);
 }
 
 #[test]
@@ -184,18 +185,23 @@ fn an_opening_cut_off_after_any_command_opens_again_or_asks_for_a_reset() {
         // The last command flushes a session; without its answer the root is open all the same.
         assert_eq!(result.is_ok(), after == commands - 1);
         let tpm = bed.tpm();
-        match bed.open(&tpm) {
-            Ok(handover) => assert_eq!(handover.store_kek, first.store_kek),
-            Err(UnsealError::Latched { .. }) => latched += 1,
+        let opened = match bed.open(&tpm) {
+            Ok(handover) => {
+                assert_eq!(handover.store_kek, first.store_kek);
+                true
+            }
+            Err(UnsealError::Latched { .. }) => {
+                latched += 1;
+                result.is_ok()
+            }
             Err(error) => panic!("after {after}: {error}"),
-        }
-        // Either way the log explains PCR 15, to the last record.
+        };
+        // An opening that was handed over is in the log; one that was lost leaves no more than one
+        // record, and a machine that must be reset.
         let log = bed.runtime_log().bytes().unwrap();
         let log = casemate_attest::eventlog::EventLog::parse(&log).unwrap();
-        assert_eq!(
-            log.events().iter().filter(|event| event.pcr == 15).count(),
-            1
-        );
+        let records = log.events().iter().filter(|event| event.pcr == 15).count();
+        assert!(records == 1 || !opened && records == 0, "after {after}");
         bed.assert_clean(&tpm);
     }
     assert!(

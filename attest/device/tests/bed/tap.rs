@@ -11,6 +11,8 @@ use std::thread::JoinHandle;
 pub(crate) struct Plan {
     /// Cut the connection after this many commands have reached the TPM, before the answer.
     pub(crate) cut_after: Option<usize>,
+    /// Cut the connection when this command code comes the n-th time, before it reaches the TPM.
+    pub(crate) cut_before: Option<(u32, usize)>,
     /// Flip a bit of this byte of answers to this command code.
     pub(crate) alter: Option<(u32, usize)>,
     /// Commands that reached the TPM.
@@ -67,6 +69,15 @@ fn pass(mut client: UnixStream, tpm: &Path, plan: &Mutex<Plan>) -> usize {
     let mut upstream = None;
     while let Some(command) = packet(&mut client) {
         passed += 1;
+        let code = u32::from_be_bytes(command[6..10].try_into().unwrap());
+        if let Some((_, left)) =
+            (plan.lock().unwrap().cut_before.as_mut()).filter(|cut| cut.0 == code)
+        {
+            *left -= 1;
+            if *left == 0 {
+                return passed;
+            }
+        }
         let upstream = upstream.get_or_insert_with(|| UnixStream::connect(tpm).unwrap());
         upstream.write_all(&command).unwrap();
         let mut answer = packet(upstream).unwrap();
@@ -75,7 +86,6 @@ fn pass(mut client: UnixStream, tpm: &Path, plan: &Mutex<Plan>) -> usize {
         if plan.cut_after.is_some_and(|after| plan.commands > after) {
             return passed;
         }
-        let code = u32::from_be_bytes(command[6..10].try_into().unwrap());
         if let Some((wanted, at)) = plan.alter
             && wanted == code
             && at < answer.len()
