@@ -6,6 +6,7 @@ use casemate_protocol::codec;
 use casemate_protocol::compartment::{
     FromHands, FromScript, FromSession, ScriptSetup, ToHands, ToScript, ToSession,
 };
+use casemate_protocol::egress::{FromConnector, FromProxy, ToConnector, ToProxy};
 use casemate_protocol::job::JobSpec;
 use casemate_protocol::lease::{ToAgent, ToDaemon};
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +21,21 @@ macro_rules! same {
 
 fuzz_target!(|bytes: &[u8]| {
     same!(
-        bytes, FromScript, ToScript, ScriptSetup, FromHands, ToHands, FromSession, ToSession,
-        ToDaemon, ToAgent, JobSpec, Bundle
+        bytes,
+        FromScript,
+        ToScript,
+        ScriptSetup,
+        FromHands,
+        ToHands,
+        FromSession,
+        ToSession,
+        ToDaemon,
+        ToAgent,
+        JobSpec,
+        Bundle,
+        FromProxy,
+        ToProxy,
+        FromConnector,
+        ToConnector
     );
 });

@@ -128,6 +128,64 @@ pub enum Event {
         #[n(2)]
         rows: u32,
     },
+    /// Something of a connection to the outside, through the job's proxy.
+    #[n(7)]
+    Connection {
+        /// Number of the connection, from 1.
+        #[n(0)]
+        number: u32,
+        /// The host and port, as the program asked; empty if it did not get that far.
+        #[n(1)]
+        host: String,
+        /// See `host`; 0 if there is none.
+        #[n(2)]
+        port: u16,
+        /// What.
+        #[n(3)]
+        what: ConnectionEvent,
+    },
+    /// More connections were refused than are named.
+    #[n(8)]
+    MoreRefused {
+        /// How many are not named.
+        #[n(0)]
+        count: u64,
+    },
+}
+
+/// What happened to a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum ConnectionEvent {
+    /// It stands and will be used once this is durable.
+    #[n(0)]
+    Opened {
+        /// The address that the name had, which was checked.
+        #[n(0)]
+        address: String,
+    },
+    /// It ended.
+    #[n(1)]
+    Closed {
+        /// Bytes that left, as the job's proxy counted them.
+        #[n(0)]
+        sent: u64,
+        /// Bytes that came in, likewise.
+        #[n(1)]
+        received: u64,
+        /// Stable code of the bound that ended it, if one did.
+        #[n(2)]
+        code: Option<String>,
+    },
+    /// It was not made.
+    #[n(2)]
+    Refused {
+        /// Stable code.
+        #[n(0)]
+        code: String,
+        /// One sentence.
+        #[n(1)]
+        message: String,
+    },
 }
 
 /// What kind of file an artifact is.

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::action::{Action, Verb};
 use crate::codec;
+use crate::egress::Endpoint;
 use crate::id::{Digest, JobId, TenantId};
 
 /// The only version of [`JobSpec`].
@@ -35,6 +36,11 @@ pub struct Grants {
     /// Files under `out/` that become artifacts, by name, ascending.
     #[n(2)]
     pub outputs: Vec<String>,
+    /// Hosts and ports that its desktop may reach through the job's proxy, ascending;
+    /// `None` is none, and an empty list is not a form of it. A grant without it has the
+    /// bytes, and so the digest, that it had before there was this field.
+    #[n(3)]
+    pub egress: Option<Vec<Endpoint>>,
 }
 
 /// Why an action is outside the grants.
@@ -52,6 +58,11 @@ pub enum NotGranted {
 }
 
 impl Grants {
+    /// What the job may reach.
+    pub fn egress(&self) -> &[Endpoint] {
+        self.egress.as_deref().unwrap_or_default()
+    }
+
     /// Whether the grants cover an action.
     ///
     /// # Errors
@@ -178,7 +189,23 @@ mod tests {
             verbs: vec![Verb::Open, Verb::Files],
             applications: vec!["evince".into()],
             outputs: vec!["a.xlsx".into()],
+            egress: None,
         }
+    }
+
+    #[test]
+    fn without_a_network_a_grant_is_written_as_it_always_was() {
+        let bytes = codec::encode(&grants());
+        assert_eq!(bytes.first(), Some(&0x83), "an array of three");
+        assert_eq!(codec::decode_canonical::<Grants>(&bytes), Ok(grants()));
+        let mut wider = grants();
+        wider.egress = Some(vec![Endpoint {
+            host: "a.example".into(),
+            port: 443,
+        }]);
+        let bytes = codec::encode(&wider);
+        assert_eq!(bytes.first(), Some(&0x84));
+        assert_eq!(codec::decode_canonical::<Grants>(&bytes), Ok(wider));
     }
 
     #[test]
@@ -212,6 +239,7 @@ mod tests {
             verbs: vec![],
             applications: vec![],
             outputs: vec![],
+            egress: None,
         };
         assert!(nothing.check(&open("evince")).is_err());
     }

@@ -13,7 +13,7 @@ use crate::event::{ArtifactPart, Event, JobEnd};
 use crate::id::{Digest, JobId};
 
 /// The only version of this protocol.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A diagnosis of a workflow that was checked without being run.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::action::Verb;
 use crate::bundle::{Bundle, VERSION};
 use crate::code::{self, Code};
+use crate::egress::Endpoint;
 use crate::job::{Grants, Limits, OnInterrupt};
 
 /// Name of the declaration file in a workflow's folder.
@@ -23,6 +24,8 @@ pub const MAIN: &str = "main.star";
 pub const MAX_FILES: usize = 64;
 /// Most bytes of all files of a bundle together.
 pub const MAX_BYTES: usize = 1 << 20;
+/// Most hosts and ports of a workflow.
+pub const MAX_ENDPOINTS: usize = 32;
 
 /// Why a workflow's folder or bundle was not accepted.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -107,6 +110,8 @@ struct DeclaredGrants {
     applications: Vec<String>,
     #[serde(default)]
     outputs: Vec<String>,
+    #[serde(default)]
+    egress: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -274,10 +279,16 @@ impl TryFrom<DeclaredGrants> for Grants {
             })?);
         }
         verbs.sort_unstable();
+        let mut egress = Vec::with_capacity(declared.egress.len());
+        for text in &declared.egress {
+            egress.push(Endpoint::parse(text).ok_or_else(|| not_an_endpoint(text))?);
+        }
+        egress.sort_unstable();
         let mut grants = Self {
             verbs,
             applications: declared.applications,
             outputs: declared.outputs,
+            egress: (!egress.is_empty()).then_some(egress),
         };
         grants.applications.sort_unstable();
         grants.outputs.sort_unstable();
@@ -289,6 +300,11 @@ fn check_grants(grants: &Grants) -> Result<(), SourceError> {
     check_ascending("grants.verbs", &grants.verbs, |verb| verb.word().to_owned())?;
     check_ascending("grants.applications", &grants.applications, Clone::clone)?;
     check_ascending("grants.outputs", &grants.outputs, Clone::clone)?;
+    if grants.egress.as_ref().is_some_and(Vec::is_empty) {
+        let why = "an empty list is written as no list";
+        return Err(SourceError::value("grants.egress", why));
+    }
+    check_egress(grants.egress())?;
     for name in &grants.applications {
         check_name("grants.applications", name)?;
     }
@@ -301,6 +317,23 @@ fn check_grants(grants: &Grants) -> Result<(), SourceError> {
         }
     }
     Ok(())
+}
+
+fn check_egress(egress: &[Endpoint]) -> Result<(), SourceError> {
+    check_ascending("grants.egress", egress, ToString::to_string)?;
+    if egress.len() > MAX_ENDPOINTS {
+        let why = format!("a workflow reaches at most {MAX_ENDPOINTS} hosts and ports");
+        return Err(SourceError::value("grants.egress", why));
+    }
+    match egress.iter().find(|endpoint| !endpoint.is_sound()) {
+        Some(endpoint) => Err(not_an_endpoint(&endpoint.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn not_an_endpoint(text: &str) -> SourceError {
+    let why = "is not NAME:PORT, the name in lower case, no address, at most one leading `*.`";
+    SourceError::value("grants.egress", format!("{text:?} {why}"))
 }
 
 fn check_limits(limits: &Limits) -> Result<(), SourceError> {
@@ -436,6 +469,7 @@ on_interrupt = "requeue"
 verbs = ["open", "cell", "files"]
 applications = ["gnumeric"]
 outputs = ["b.xlsx", "a.xlsx"]
+egress = ["b.example:80", "a.example:443"]
 
 [limits]
 seconds = 60
@@ -458,6 +492,7 @@ cell = "B7"
         let bundle = source(GOOD, &["main.star", "lib/cells.star"]).unwrap();
         assert_eq!(bundle.grants.verbs, [Verb::Open, Verb::Cell, Verb::Files]);
         assert_eq!(bundle.grants.outputs, ["a.xlsx", "b.xlsx"]);
+        assert_eq!(bundle.grants.egress()[0].to_string(), "a.example:443");
         assert_eq!(bundle.limits.seconds, 60);
         assert_eq!(bundle.limits.script_mib, SCRIPT_MIB.default);
         let paths: Vec<_> = bundle.files.iter().map(|(p, _)| p.as_str()).collect();
@@ -486,6 +521,8 @@ cell = "B7"
             ("\"gnumeric\"", "\"../sh\"", "`grants.applications`"),
             ("\"b.xlsx\"", "\"../b.xlsx\"", "not a plain file name"),
             ("\"b.xlsx\"", "\".hidden\"", "not a plain file name"),
+            ("a.example:443", "10.0.0.1:443", "`grants.egress`"),
+            ("a.example:443", "b.example:80", "`grants.egress`"),
             ("seconds = 60", "seconds = 0", "`limits.seconds`"),
             ("seconds = 60", "hours = 1", "unknown field `hours`"),
             ("cell = \"B7\"", "\"Cell Name\" = \"B7\"", "`parameters`"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use casemate_protocol::bundle::Bundle;
-use casemate_protocol::event::{ArtifactKind, Event, StepResult};
+use casemate_protocol::event::{ArtifactKind, ConnectionEvent, Event, StepResult};
 use casemate_protocol::job::OnInterrupt;
 
 use super::view::{ArtifactView, AuditView, EventView, JobView, WorkflowView};
@@ -178,7 +178,46 @@ fn reported(view: &mut EventView, event: Event) {
             view.digest = Some(digest.to_string());
             view.message = Some(format!("{} equal", text::count(rows.into(), "row")));
         }
+        Event::Connection {
+            number,
+            host,
+            port,
+            what,
+        } => {
+            view.kind = "connection".to_owned();
+            view.target = Some(format!("#{number} {host}:{port}"));
+            let (outcome, code, message) = connection(what);
+            view.outcome = Some(outcome.to_owned());
+            view.code = code;
+            view.message = Some(message);
+        }
+        Event::MoreRefused { count } => {
+            view.kind = "connection".to_owned();
+            view.outcome = Some("refused".to_owned());
+            view.message = Some(more_refused(count));
+        }
     }
+}
+
+/// A connection's outcome, code and sentence.
+fn connection(what: ConnectionEvent) -> (&'static str, Option<String>, String) {
+    match what {
+        ConnectionEvent::Opened { address } => ("opened", None, format!("at {address}")),
+        ConnectionEvent::Closed {
+            sent,
+            received,
+            code,
+        } => (
+            "closed",
+            code,
+            format!("{sent} bytes sent, {received} received"),
+        ),
+        ConnectionEvent::Refused { code, message } => ("refused", Some(code), message),
+    }
+}
+
+fn more_refused(count: u64) -> String {
+    format!("{} more refused", text::count(count, "connection"))
 }
 
 fn outcome(view: &mut EventView, result: StepResult) {
@@ -331,6 +370,17 @@ fn changed(change: &Change) -> String {
             Event::Finding { item, text } => format!("finding: {item}: {text}"),
             Event::Row { cells } => format!("row of {} cells", cells.len()),
             Event::Verified { path, rows, .. } => format!("verified {path}, {rows} rows"),
+            Event::Connection {
+                number,
+                host,
+                port,
+                what,
+            } => {
+                let (outcome, code, message) = connection(what.clone());
+                let code = code.map_or(String::new(), |code| format!("{code}: "));
+                format!("connection {number} to {host}:{port} {outcome}: {code}{message}")
+            }
+            Event::MoreRefused { count } => more_refused(*count),
         },
         Change::Stored { file, .. } => {
             format!(

@@ -223,6 +223,7 @@ mod tests {
                 verbs: vec![],
                 applications: vec![],
                 outputs: vec![],
+                egress: None,
             },
             limits: Limits {
                 seconds: 1,

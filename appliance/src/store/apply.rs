@@ -234,7 +234,9 @@ impl<'r> Batch<'r> {
             Event::Phase { .. }
             | Event::StepStarted { .. }
             | Event::Log { .. }
-            | Event::Verified { .. } => {}
+            | Event::Verified { .. }
+            | Event::Connection { .. }
+            | Event::MoreRefused { .. } => {}
         }
     }
 

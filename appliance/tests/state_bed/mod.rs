@@ -127,6 +127,7 @@ pub(crate) fn spec(job: u8) -> JobSpec {
             verbs: vec![],
             applications: vec![],
             outputs: vec![],
+            egress: None,
         },
         limits: Limits {
             seconds: 60,
