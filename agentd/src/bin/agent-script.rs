@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use casemate_agentd::sandbox::sys;
 use casemate_agentd::workflow::serve::ServeError;
-use casemate_agentd::workflow::{agent::Halt, serve};
+use casemate_agentd::workflow::{failure::Halt, serve};
 
 /// Where agentd puts the socket.
 const SOCKET: i32 = 3;

@@ -8,8 +8,8 @@ use rten_tensor::prelude::*;
 
 use crate::vision::blank::parts;
 use crate::vision::boxes::{TextBox, boxes, reading_order};
+use crate::vision::failure::VisionError;
 use crate::vision::frame::{Frame, MOST_PIXELS, Region};
-use crate::vision::reader::VisionError;
 
 /// The network halves its input five times: sides are multiples of this.
 const STEP: usize = 32;

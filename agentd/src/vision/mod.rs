@@ -17,10 +17,12 @@ pub mod boxes;
 pub mod charset;
 pub mod code;
 pub mod detector;
+pub mod failure;
 pub mod frame;
 pub mod reader;
 pub mod recogniser;
 pub mod strip;
 
+pub use failure::VisionError;
 pub use frame::{Frame, Region};
-pub use reader::{Reader, VisionError};
+pub use reader::Reader;

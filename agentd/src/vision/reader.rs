@@ -3,17 +3,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use casemate_protocol::action::Line;
-use casemate_protocol::code::Code;
 use rten::ThreadPool;
-use thiserror::Error;
 
 use crate::vision::boxes::TextBox;
-use crate::vision::code;
 use crate::vision::detector::Detector;
+use crate::vision::failure::VisionError;
 use crate::vision::frame::{Frame, Region};
 use crate::vision::recogniser::{Reading, Recogniser};
 use crate::vision::strip::Strip;
@@ -24,35 +22,6 @@ const REGIONS: usize = 4;
 const LINES: usize = 4096;
 /// Largest model file.
 const LARGEST_MODEL: u64 = 64 << 20;
-
-/// Why the screen could not be read.
-#[derive(Debug, Error)]
-pub enum VisionError {
-    /// A model file could not be read.
-    #[error("the model {path} cannot be read: {source}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A model file is not what it should be.
-    #[error("a model is not usable: {0}")]
-    Model(String),
-    /// A region that cannot be read.
-    #[error("the region {0:?} cannot be read")]
-    Region(Region),
-}
-
-impl VisionError {
-    /// The stable code.
-    pub fn code(&self) -> &'static Code {
-        match self {
-            Self::File { .. } | Self::Model(_) => &code::MODEL,
-            Self::Region(_) => &code::REGION,
-        }
-    }
-}
 
 /// Reads regions of frames.
 #[derive(Debug)]

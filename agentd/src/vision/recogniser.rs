@@ -8,7 +8,7 @@ use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
 
 use crate::vision::charset::Charset;
-use crate::vision::reader::VisionError;
+use crate::vision::failure::VisionError;
 use crate::vision::strip::{HEIGHT, Strip};
 
 /// Most strips of one run.

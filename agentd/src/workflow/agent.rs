@@ -11,39 +11,14 @@ use std::cell::{Cell, RefCell};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use casemate_protocol::Code;
 use casemate_protocol::action::{Action, Outcome};
+use casemate_protocol::codec;
 use casemate_protocol::compartment::{FromScript, ToScript};
 use casemate_protocol::frame::{self, FROM_SCRIPT, ReadError, TO_COMPARTMENT};
-use casemate_protocol::{code as protocol_code, codec};
 use starlark::any::ProvidesStaticType;
 
 use super::code;
-use super::failure::Raised;
-
-/// Why the script cannot go on, whatever it does.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Halt {
-    /// The script's time is over.
-    #[error("the script's time is over")]
-    Deadline,
-    /// agentd is gone.
-    #[error("agentd closed the connection")]
-    Gone,
-    /// What came from agentd is no answer to the action.
-    #[error("what came from agentd is no answer: {0}")]
-    Garbage(String),
-}
-
-impl Halt {
-    /// The stable code.
-    pub fn code(&self) -> &'static Code {
-        match self {
-            Self::Deadline => &code::DEADLINE,
-            Self::Gone | Self::Garbage(_) => &protocol_code::FRAME_MALFORMED,
-        }
-    }
-}
+use super::failure::{Halt, Raised};
 
 /// The connection to agentd, as the verbs see it.
 #[derive(Debug, ProvidesStaticType)]

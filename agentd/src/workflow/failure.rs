@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use casemate_protocol::Code;
+use casemate_protocol::{Code, code as protocol_code};
 use starlark::ErrorKind;
 
-use super::agent::Halt;
 use super::code;
 
 /// Longest message that leaves the interpreter, in characters.
@@ -61,6 +60,30 @@ impl Raised {
 impl From<Raised> for starlark::Error {
     fn from(raised: Raised) -> Self {
         starlark::Error::new_other(raised)
+    }
+}
+
+/// Why the script cannot go on, whatever it does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// The script's time is over.
+    #[error("the script's time is over")]
+    Deadline,
+    /// agentd is gone.
+    #[error("agentd closed the connection")]
+    Gone,
+    /// What came from agentd is no answer to the action.
+    #[error("what came from agentd is no answer: {0}")]
+    Garbage(String),
+}
+
+impl Halt {
+    /// The stable code.
+    pub fn code(&self) -> &'static Code {
+        match self {
+            Self::Deadline => &code::DEADLINE,
+            Self::Gone | Self::Garbage(_) => &protocol_code::FRAME_MALFORMED,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use starlark::starlark_module;
 use starlark::values::list_or_tuple::UnpackListOrTuple;
 use starlark::values::none::NoneType;
 
-use super::verbs::{ask, done, text, unexpected};
+use super::answer::{ask, done, text, unexpected};
 
 /// The verbs.
 #[starlark_module]

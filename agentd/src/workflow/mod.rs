@@ -12,6 +12,7 @@
 //! at the deadline and the memory limit of the process are the real bounds.
 
 pub mod agent;
+pub mod answer;
 pub mod check;
 pub mod code;
 pub mod decimal;

@@ -9,9 +9,9 @@ use starlark::starlark_module;
 use starlark::values::Value;
 use starlark::values::none::NoneType;
 
+use super::answer::done;
 use super::code;
 use super::failure::Raised;
-use super::verbs::done;
 
 /// The verbs.
 #[starlark_module]

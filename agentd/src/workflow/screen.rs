@@ -16,9 +16,9 @@ use starlark::values::none::{NoneOr, NoneType};
 use starlark::values::structs::AllocStruct;
 use starlark::values::tuple::UnpackTuple;
 
+use super::answer::{ask, done, outcome, text, unexpected};
 use super::code;
 use super::failure::Raised;
-use super::verbs::{ask, done, outcome, text, unexpected};
 
 /// How long `wait` waits unless told, in seconds.
 const PATIENCE: f64 = 10.0;

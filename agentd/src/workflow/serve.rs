@@ -11,8 +11,8 @@ use casemate_protocol::codec::decode_canonical;
 use casemate_protocol::compartment::{FromScript, ScriptSetup};
 use casemate_protocol::frame::{self, ReadError, TO_COMPARTMENT};
 
-use super::agent::{Agent, Halt};
-use super::failure::Failure;
+use super::agent::Agent;
+use super::failure::{Failure, Halt};
 use super::{check, code, interpreter, sheet};
 
 /// Why the process could not answer.

@@ -1,18 +1,14 @@
 //! The verbs of a script: each is one action, asked of agentd.
 //!
 //! The verbs themselves stand in [`super::screen`], [`super::files`] and
-//! [`super::report`]; here is the list of them, what each needs granted, and how
-//! an outcome becomes a value or an error of the script.
+//! [`super::report`]; here is the list of them, and what each needs granted.
 
-use casemate_protocol::action::{Action, Outcome, Verb};
+use casemate_protocol::action::Verb;
 use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension};
-use starlark::eval::Evaluator;
 use starlark::values::dict::AllocDict;
 use starlark::values::list::AllocList;
 
-use super::agent::Agent;
-use super::failure::Raised;
-use super::{code, decimal, files, report, screen};
+use super::{decimal, files, report, screen};
 
 /// Each verb that needs a grant, with the kind of action that it asks for.
 pub const NEEDS: &[(&str, Verb)] = &[
@@ -78,55 +74,6 @@ pub fn globals(parameters: &[(String, String)], inputs: &[String]) -> Globals {
     );
     builder.set("inputs", AllocList(inputs.iter().map(String::as_str)));
     builder.build()
-}
-
-/// The outcome of an action as agentd gave it, also a failed one.
-pub fn outcome(eval: &Evaluator<'_, '_, '_>, action: Action) -> starlark::Result<Outcome> {
-    let agent = eval
-        .extra
-        .and_then(|extra| extra.downcast_ref::<Agent<'_>>())
-        .ok_or_else(|| Raised::new(&code::ERROR, "a check does not perform actions"))?;
-    agent.ask(action)
-}
-
-/// The outcome of an action; a failed one is raised in the script.
-pub fn ask(eval: &Evaluator<'_, '_, '_>, action: Action) -> starlark::Result<Outcome> {
-    match outcome(eval, action)? {
-        Outcome::Failed { code, message } => Err(Raised { code, message }.into()),
-        outcome => Ok(outcome),
-    }
-}
-
-/// For an action that only is done.
-pub fn done(eval: &Evaluator<'_, '_, '_>, action: Action) -> starlark::Result<()> {
-    match ask(eval, action)? {
-        Outcome::Done | Outcome::Text(_) => Ok(()),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// For an action that gives text.
-pub fn text(eval: &Evaluator<'_, '_, '_>, action: Action) -> starlark::Result<String> {
-    match ask(eval, action)? {
-        Outcome::Text(text) => Ok(text),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// An outcome of a kind that the action cannot have.
-pub fn unexpected(outcome: &Outcome) -> starlark::Error {
-    let kind = match outcome {
-        Outcome::Done => "nothing",
-        Outcome::Text(_) => "text",
-        Outcome::Lines(_) => "lines",
-        Outcome::Names(_) => "names",
-        Outcome::Failed { .. } => "a failure",
-    };
-    Raised::new(
-        &code::ERROR,
-        format!("agentd answered with {kind}, which is no answer to this action"),
-    )
-    .into()
 }
 
 #[cfg(test)]
