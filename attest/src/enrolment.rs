@@ -10,6 +10,7 @@ use crate::checkpoint::Origin;
 use crate::code::{self, Code};
 use crate::codec::{self, CodecError};
 use crate::digest::Digest;
+use crate::endorsement;
 use crate::envelope::{Domain, Envelope, EnvelopeError};
 use crate::quote::AttestationKey;
 use crate::tpm::public::Public;
@@ -250,14 +251,19 @@ impl EnrolmentRequest {
         Ok(request)
     }
 
-    /// Checks that its keys can do what an enrolment is for: read, and attest.
+    /// Checks that its keys can do what an enrolment is for: the endorsement key is written as the
+    /// TCG's template has it, so that one key has one name, and the attestation key attests.
     ///
     /// # Errors
-    /// [`EnrolmentError::Key`] when a key cannot be read or may not attest.
+    /// [`EnrolmentError::Key`] when a key cannot be read, is written otherwise or may not attest.
     pub fn check_keys(&self) -> Result<(), EnrolmentError> {
-        let endorsement = Public::from_sized(&self.ek_public)
+        let ek = Public::from_sized(&self.ek_public)
             .map_err(|error| EnrolmentError::Key(error.to_string(), &code::EK_MALFORMED))?;
-        AttestationKey::check(&self.ak_public, &endorsement)
+        if endorsement::area(ek.key()).as_ref() != Some(&self.ek_public) {
+            let what = code::EK_TEMPLATE.what.to_owned();
+            return Err(EnrolmentError::Key(what, &code::EK_TEMPLATE));
+        }
+        AttestationKey::check(&self.ak_public, &ek)
             .map_err(|error| EnrolmentError::Key(error.to_string(), error.code()))?;
         Ok(())
     }

@@ -13,6 +13,7 @@ pub mod code;
 pub mod codec;
 pub mod credential;
 pub mod digest;
+pub mod endorsement;
 pub mod enrolment;
 pub mod envelope;
 pub mod eventlog;

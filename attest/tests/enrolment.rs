@@ -294,3 +294,76 @@ fn an_auditor_chooses_who_must_vouch_for_a_tpm() {
         ["certificate.absent"]
     );
 }
+
+/// A genuine endorsement key, written in another way: the same TPM opens credentials for it.
+fn other_spellings() -> Vec<(&'static str, Vec<u8>)> {
+    let file = |name: &str| fs::read(vectors().join(name)).unwrap();
+    let changed = |name: &str, at: usize, to: &[u8]| {
+        let mut public = file(name);
+        public[at..at + to.len()].copy_from_slice(to);
+        public
+    };
+    let resized = |name: &str, from: std::ops::Range<usize>, to: &[u8]| {
+        let mut public = file(name);
+        public.splice(from, to.iter().copied());
+        let size = u16::try_from(public.len() - 2).unwrap().to_be_bytes();
+        public[..2].copy_from_slice(&size);
+        public
+    };
+    let mut high = file("swtpm-p384.public");
+    high.splice(4..60, file("swtpm-p256.public")[4..44].to_vec());
+    let size = u16::try_from(high.len() - 2).unwrap().to_be_bytes();
+    high[..2].copy_from_slice(&size);
+    // Behind the size: kind, hash of the Name, attributes at 6, policy at 10.
+    vec![
+        (
+            "attributes",
+            changed("swtpm-p256.public", 6, &[0, 3, 0, 0xf2]),
+        ),
+        ("another policy", changed("swtpm-p256.public", 20, &[0; 4])),
+        ("no policy", resized("swtpm-p256.public", 10..44, &[0, 0])),
+        ("another hash", changed("swtpm-p256.public", 4, &[0, 0x0d])),
+        ("AES-256", changed("swtpm-p256.public", 46, &[1, 0])),
+        (
+            "the exponent",
+            changed("swtpm-rsa.public", 54, &[0, 1, 0, 1]),
+        ),
+        (
+            "RSA attributes",
+            changed("swtpm-rsa.public", 6, &[0, 3, 4, 0xb2]),
+        ),
+        ("the low range's area of a P-384 key", high),
+    ]
+}
+
+#[test]
+fn a_key_has_one_spelling_and_a_tpm_one_name() {
+    let folder = Folder::new("spelling");
+    for name in [
+        "swtpm-p256",
+        "swtpm-p384",
+        "swtpm-rsa",
+        "infineon-ecc",
+        "infineon-rsa",
+        "stm",
+    ] {
+        let (exit, said) = folder.enrol(&request(name, name), &["--root", "first-use"]);
+        assert_eq!(exit, 0, "{name}: {said}");
+    }
+    for (what, public) in other_spellings() {
+        let mut request = request("swtpm-p256", "swtpm-p256");
+        request.ek_public = public.clone();
+        let (exit, said) = folder.enrol(&request, &["--root", "first-use"]);
+        assert_eq!(exit, 1, "{what}: {said}");
+        assert!(said.contains("ek.template"), "{what}: {said}");
+        // The owner signs such a record without this program, and so it is the auditor who refuses.
+        let stand = Stand {
+            certified: Some((public, Vec::new())),
+            ..Stand::default()
+        };
+        let auditor = stand.auditor();
+        let evidence = stand.evidence(&auditor.challenge).to_bytes();
+        let verdict = stand.judge(&auditor, &evidence).unwrap();
+        assert_eq!(verdict.failures(), ["ek.template"], "{what}");
+    }
+}

@@ -1,9 +1,11 @@
 //! The attestation key and what it says: quotes, certifications, credentials.
 
 use casemate_attest::digest::Digest;
+use casemate_attest::endorsement::area;
 use casemate_attest::enrolment::PcrValue;
 use casemate_attest::evidence::{POLICY_PCRS, RawQuote};
 use casemate_attest::sealing::{pcr_digest, pcr_selection};
+use casemate_attest::tpm::public::Key;
 use casemate_attest::tpm::signature::normalised;
 
 use crate::connection::{Authority, Command, Entity, TpmError};
@@ -53,14 +55,16 @@ impl Tpm {
         })
     }
 
-    /// The endorsement key's `TPM2B_PUBLIC` (ECC P-256, template L-2).
+    /// The endorsement key's `TPM2B_PUBLIC` (ECC P-256, template L-2), in the one spelling that is
+    /// enrolled: older TPMs leave leading zeros of a coordinate out.
     ///
     /// # Errors
     /// [`TpmError`] when the TPM refuses.
     pub fn ek_public(&self) -> Result<Vec<u8>, TpmError> {
-        let mut out = Vec::new();
-        out.sized(&self.endorsement_key()?.public);
-        Ok(out)
+        let point = self.endorsement_key()?.salt_key()?.point;
+        area(&Key::P256(point)).ok_or(TpmError::Malformed {
+            command: "TPM2_CreatePrimary",
+        })
     }
 
     fn endorsement_key(&self) -> Result<Transient, TpmError> {

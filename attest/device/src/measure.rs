@@ -83,6 +83,15 @@ impl Tpm {
         runtime_log.begin()?;
         runtime_log.measure(self, 11, EV_IPL, ENTER_INITRD)
     }
+
+    /// What an initrd does last, as systemd-pcrphase does: the release's policy is over the phase
+    /// that ends here.
+    ///
+    /// # Errors
+    /// [`MeasureError`] when the log cannot be written or the TPM refuses.
+    pub fn leave_initrd(&self, runtime_log: &RuntimeLog) -> Result<(), MeasureError> {
+        runtime_log.measure(self, 11, EV_IPL, b"leave-initrd")
+    }
 }
 
 /// The log of what is measured after the firmware: a crypto-agile log with a SHA-256 bank.

@@ -16,6 +16,24 @@ pub struct ApplianceRoot([u8; 32]);
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct HierarchyAuth(pub(crate) [u8; 32]);
 
+/// What opens the state volume's one key slot; wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct VolumeKey(pub(crate) [u8; 32]);
+
+impl std::fmt::Debug for VolumeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VolumeKey(..)")
+    }
+}
+
+impl VolumeKey {
+    /// The bytes to put on the descriptor; secret.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl std::fmt::Debug for ApplianceRoot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ApplianceRoot(..)")
@@ -56,6 +74,11 @@ impl ApplianceRoot {
         self.derive(&[b"casemate store kek v1 epoch", &epoch.to_be_bytes()])
     }
 
+    /// The state volume's key (docs/formats/tpm.md, "Keys from the root").
+    pub(crate) fn volume_key(&self) -> VolumeKey {
+        VolumeKey(self.derive(&[b"casemate state volume v1"]))
+    }
+
     /// HKDF-SHA256 without salt: the root is uniform already (RFC 5869, 3.1).
     fn derive(&self, info: &[&[u8]]) -> [u8; 32] {
         let mut out = [0; 32];
@@ -79,6 +102,7 @@ mod tests {
             root.log_auth().0,
             root.store_kek(1),
             root.store_kek(2),
+            root.volume_key().0,
         ];
         for (i, key) in keys.iter().enumerate() {
             assert!(keys.iter().skip(i + 1).all(|other| other != key));

@@ -18,7 +18,7 @@ use crate::measure::{MeasureError, RuntimeLog};
 use crate::number::cc;
 use crate::object::Transient;
 use crate::record::{RecordError, RootRecord};
-use crate::root::ApplianceRoot;
+use crate::root::{ApplianceRoot, VolumeKey};
 use crate::session::{Kind, Session};
 use crate::storage::{HIDDEN, HIDDEN_IN, HIDDEN_OUT, StorageError, StorageRoot};
 use crate::tpm::{Permanent, Tpm};
@@ -104,6 +104,17 @@ pub struct Opening<'a> {
 /// [`UnsealError`]. Once the root left the TPM an error leaves PCR 15 extended: only a machine that
 /// is reset opens again.
 pub fn open(tpm: &Tpm, opening: Opening<'_>) -> Result<Handover, UnsealError> {
+    open_with_volume(tpm, opening).map(|(handover, _)| handover)
+}
+
+/// The same, and the key of the state volume, for an initrd: the daemon never has it.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with_volume(
+    tpm: &Tpm,
+    opening: Opening<'_>,
+) -> Result<(Handover, VolumeKey), UnsealError> {
     let record = RootRecord::read(&RootRecord::path(opening.state))?;
     let release_key = key(&record.release_key, "release")?;
     let release = Release::verify(opening.release, &release_key)?;
@@ -133,7 +144,7 @@ pub fn open(tpm: &Tpm, opening: Opening<'_>) -> Result<Handover, UnsealError> {
         floor: storage.floor()?,
         development: release.development,
     };
-    Ok(Handover::derive(&root, facts))
+    Ok((Handover::derive(&root, facts), root.volume_key()))
 }
 
 pub(crate) fn key(sec1: &[u8; 65], which: &'static str) -> Result<VerifyingKey, UnsealError> {

@@ -3,6 +3,7 @@
 use super::Case;
 use crate::code;
 use crate::digest::Digest;
+use crate::endorsement;
 use crate::messages::{self, phrases};
 use crate::quote::AttestationKey;
 use crate::tpm::public::Public;
@@ -41,8 +42,13 @@ fn check_endorsement(case: &Case<'_>, checks: &mut Vec<Check>) -> Option<Public>
         checks.push(sides_of(check, expected, found));
     }
     let public = Public::from_sized(&enrolled.ek_public);
-    if let Err(error) = &public {
-        checks.push(Check::fail(SUBJECT, &code::EK_MALFORMED).detail(error));
+    match &public {
+        Err(error) => checks.push(Check::fail(SUBJECT, &code::EK_MALFORMED).detail(error)),
+        // Whoever signs records can sign two for one key, if it may be written in two ways.
+        Ok(ek) if endorsement::area(ek.key()).as_ref() != Some(&enrolled.ek_public) => {
+            checks.push(Check::fail(SUBJECT, &code::EK_TEMPLATE));
+        }
+        Ok(_) => {}
     }
     if checks.len() == before {
         checks.push(Check::pass(SUBJECT, phrases::endorsement_holds()));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use casemate_attest::code::Code;
 use casemate_attest::digest::Digest;
-use casemate_device::{Opening, Provisioning, SiteApproval, Tpm, code};
+use casemate_device::{Opening, Provisioning, RuntimeLog, SiteApproval, Tpm, code};
 use clap::{Parser, Subcommand};
 use p256::ecdsa::{SigningKey, VerifyingKey};
 use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
@@ -64,9 +64,24 @@ enum Command {
         /// Number of the open descriptor (a memfd) that receives the handover
         #[arg(long)]
         out_fd: u32,
+        /// Number of the open descriptor that receives the state volume's key
+        #[arg(long)]
+        volume_fd: Option<u32>,
         /// Shut older releases out from now on
         #[arg(long)]
         raise_floor: bool,
+    },
+    /// In the initrd: measure that a phase of the boot begins
+    Phase {
+        /// The TPM: device:/dev/tpmrm0 or swtpm:path=/absolute/socket
+        #[arg(long)]
+        tpm: String,
+        /// Where run-time measurements are logged; the first phase begins it
+        #[arg(long)]
+        runtime_log: PathBuf,
+        /// enter-initrd or leave-initrd
+        #[arg(value_parser = ["enter-initrd", "leave-initrd"])]
+        word: String,
     },
     /// At the site: approve a change of the platform before it happens
     Approve {
@@ -123,8 +138,17 @@ fn main() -> ExitCode {
             release,
             runtime_log,
             out_fd,
+            volume_fd,
             raise_floor,
-        } => open(&tpm, &state, &release, &runtime_log, out_fd, raise_floor),
+        } => {
+            let opening = (state, release, runtime_log);
+            open(&tpm, &opening, [Some(out_fd), volume_fd], raise_floor)
+        }
+        Command::Phase {
+            tpm,
+            runtime_log,
+            word,
+        } => phase(&tpm, &runtime_log, &word),
         Command::Approve {
             site_key,
             pcr7,
@@ -165,21 +189,25 @@ fn provision(tcti: &str, state: &Path, inputs: [&PathBuf; 4]) -> Result<(), Fail
 
 fn open(
     tcti: &str,
-    state: &Path,
-    release: &Path,
-    runtime_log: &Path,
-    out_fd: u32,
+    (state, release, runtime_log): &(PathBuf, PathBuf, PathBuf),
+    descriptors: [Option<u32>; 2],
     raise_floor: bool,
 ) -> Result<(), Failure> {
     let what = "cannot open the appliance root";
-    // The descriptor first: the root opens once a boot, and must not be opened for nobody.
-    let handed = |error: io::Error| Failure {
-        what,
-        why: format!("descriptor {out_fd}: {error}"),
-        code: &code::HANDOVER,
+    let handed = |fd: u32| {
+        move |error: io::Error| Failure {
+            what,
+            why: format!("descriptor {fd}: {error}"),
+            code: &code::HANDOVER,
+        }
     };
-    let path = format!("/proc/self/fd/{out_fd}");
-    let mut out = OpenOptions::new().write(true).open(path).map_err(handed)?;
+    // The descriptors first: the root opens once a boot, and must not be opened for nobody.
+    let mut outs = Vec::new();
+    for fd in descriptors.into_iter().flatten() {
+        let path = format!("/proc/self/fd/{fd}");
+        let out = OpenOptions::new().write(true).open(path);
+        outs.push((fd, out.map_err(handed(fd))?));
+    }
     let release = read(what, release, &code::OTHER_RELEASE)?;
     let tpm = connect(what, tcti)?;
     let opening = Opening {
@@ -188,12 +216,33 @@ fn open(
         runtime_log,
         raise_floor,
     };
-    let handover = casemate_device::open(&tpm, opening).map_err(|error| Failure {
+    let (handover, volume) =
+        casemate_device::open_with_volume(&tpm, opening).map_err(|error| Failure {
+            what,
+            why: error.to_string(),
+            code: error.code(),
+        })?;
+    let handover = handover.to_bytes();
+    let secrets: [&[u8]; 2] = [&handover, volume.bytes()];
+    for ((fd, out), secret) in outs.iter_mut().zip(secrets) {
+        out.write_all(secret).map_err(handed(*fd))?;
+    }
+    Ok(())
+}
+
+fn phase(tcti: &str, runtime_log: &Path, word: &str) -> Result<(), Failure> {
+    let what = "cannot measure the phase";
+    let tpm = connect(what, tcti)?;
+    let log = RuntimeLog::at(runtime_log);
+    match word {
+        "enter-initrd" => tpm.enter_initrd(&log),
+        _ => tpm.leave_initrd(&log),
+    }
+    .map_err(|error| Failure {
         what,
         why: error.to_string(),
         code: error.code(),
-    })?;
-    out.write_all(&handover.to_bytes()).map_err(handed)
+    })
 }
 
 fn approve(key: &Path, pcrs: [Digest; 2], number: u64, out: &Path) -> Result<(), Failure> {

@@ -36,6 +36,11 @@ codes! {
            "Enrol the appliance again.",
         fr "La clé d'endossement enrôlée est illisible ou d'un genre non autorisé.",
            "Enrôler l'appareil à nouveau.";
+    EK_TEMPLATE = "ek.template",
+        en "The endorsement key is not written as the TCG's template for its kind has it.",
+           "Enrol the appliance by the request that it wrote; whoever signed this record could enrol one TPM twice.",
+        fr "La clé d'endossement n'est pas écrite comme le veut le modèle du TCG pour son genre.",
+           "Enrôler l'appareil par la demande qu'il a écrite ; qui a signé ce dossier pourrait enrôler un TPM deux fois.";
     EK_OTHER = "ek.other",
         en "The evidence carries another endorsement key than the enrolled one: another TPM.",
            "Find out why the TPM changed; a new TPM is a new enrolment.",
