@@ -164,6 +164,12 @@ pub const AGENTD_NO_DAEMON: Code = Code {
     what: "The control daemon's socket for agentd does not answer.",
     next: "Start casemated first and name its socket with --daemon.",
 };
+/// A build for tests was asked to serve.
+pub const AGENTD_TEST_BUILD: Code = Code {
+    id: "agentd.test-build",
+    what: "This agentd was built for tests, with features that can take a layer of the sandboxes away, so it does not serve.",
+    next: "Build it without the features `weaken` and `host-root`; `agentd --version` names a build for tests.",
+};
 
 /// Every code of this crate.
 pub const CODES: &[Code] = &[
@@ -194,4 +200,5 @@ pub const CODES: &[Code] = &[
     PACK_EXPOSED,
     PACK_MOUNT,
     AGENTD_NO_DAEMON,
+    AGENTD_TEST_BUILD,
 ];

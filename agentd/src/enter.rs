@@ -9,6 +9,7 @@ use casemate_protocol::Code;
 use clap::Args;
 use thiserror::Error;
 
+use crate::build::TEST_FEATURES;
 use crate::code;
 use crate::pack::{MountedPack, PackError, ReleaseKey, SignedPack};
 use crate::sandbox::enclosure::{Enclosure, PASSED};
@@ -61,6 +62,9 @@ pub enum EnterError {
         /// Why.
         source: std::io::Error,
     },
+    /// This program must not serve.
+    #[error("it was built for tests, with {0}")]
+    TestBuild(String),
 }
 
 impl EnterError {
@@ -70,6 +74,7 @@ impl EnterError {
             Self::Pack(e) => e.code(),
             Self::Refused(e) => e.code,
             Self::Daemon { .. } => &code::AGENTD_NO_DAEMON,
+            Self::TestBuild(_) => &code::AGENTD_TEST_BUILD,
         }
     }
 
@@ -78,7 +83,8 @@ impl EnterError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Pack(PackError::Key(_)) => 2,
-            Self::Pack(PackError::Signature(_) | PackError::Exposed { .. }) => 4,
+            Self::Pack(PackError::Signature(_) | PackError::Exposed { .. })
+            | Self::TestBuild(_) => 4,
             Self::Pack(_) => 5,
             Self::Refused(_) => 125,
             Self::Daemon { .. } => 3,
@@ -114,6 +120,9 @@ impl Enter {
     /// # Errors
     /// [`EnterError`] if it could not be started.
     pub fn run(self) -> Result<How, EnterError> {
+        if !TEST_FEATURES.is_empty() {
+            return Err(EnterError::TestBuild(TEST_FEATURES.join(" and ")));
+        }
         let daemon = connect(&self.daemon)?;
         let packs = self.ground.mount_packs()?;
         let numbers = [PASSED.to_string(), self.ground.uid_count.to_string()];

@@ -1,5 +1,6 @@
 //! The agent runtime: supervisor, sandboxes, interpreter, eyes and hands.
 
+pub mod build;
 pub mod code;
 pub mod desktop;
 pub mod enter;

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use casemate_agentd::build::VERSION;
 use casemate_agentd::enter::{Enter, EnterError};
 use casemate_agentd::exec::{self, Exec};
 use casemate_agentd::profile::ProfileCommand;
@@ -15,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 /// The agent runtime: supervisor and mediator of confined desktop jobs
 #[derive(Debug, Parser)]
-#[command(name = "agentd", version)]
+#[command(name = "agentd", version = VERSION)]
 struct Agentd {
     /// Leave one layer of every sandbox away (test builds only)
     #[cfg(feature = "weaken")]

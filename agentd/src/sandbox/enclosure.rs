@@ -159,7 +159,8 @@ impl Enclosure {
                 drop(theirs);
                 drop(tree);
                 let how = oversee(inner, &ours, self.uid_base, self.uid_count);
-                groups.remove();
+                // Its processes are gone, and so the groups go.
+                drop(groups);
                 how
             }
         }
@@ -193,7 +194,7 @@ impl Enclosure {
         for (name, directory) in groups.directories() {
             tree.bind_writable(directory, &format!("{GROUPS}/{name}"))?;
         }
-        tree.file(DISKS, cgroup::disks());
+        tree.file(DISKS, cgroup::disks()?);
         // The C library and its loader, at the places the loader looks in.
         let libraries = Path::new("/usr/lib/x86_64-linux-gnu");
         let loader = Path::new("/lib64/ld-linux-x86-64.so.2");

@@ -1,7 +1,6 @@
 //! A running sandbox, as agentd holds it.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -58,7 +57,7 @@ impl Sandbox {
     ) -> Result<Running, Refusal> {
         let (order, limits) = spec.resolve(profile, directory)?;
         let mut launcher = Launcher::take()?;
-        launcher.leaf.settle(&spec.name, limits, disks())?;
+        launcher.leaf.settle(&spec.name, limits, disks()?)?;
         let identity = Identity::take(spec.uid)?;
         // From here on dropping `running` ends whatever there is.
         let running = Running::new(launcher, identity, output)?;
@@ -98,9 +97,13 @@ pub struct Ending {
 }
 
 /// The disks that limits of traffic are for, as the outer side saw them.
-fn disks() -> &'static str {
-    static READ: OnceLock<String> = OnceLock::new();
-    READ.get_or_init(|| std::fs::read_to_string(Path::new(enclosure::DISKS)).unwrap_or_default())
+fn disks() -> Result<&'static str, Refusal> {
+    static READ: OnceLock<Result<String, String>> = OnceLock::new();
+    READ.get_or_init(|| std::fs::read_to_string(enclosure::DISKS).map_err(|e| e.to_string()))
+        .as_deref()
+        .at(&code::SANDBOX_CGROUP, || {
+            "the disks to limit are not known".to_owned()
+        })
 }
 
 /// A started sandbox. All methods take `&self` and may be called from several

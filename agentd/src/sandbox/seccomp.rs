@@ -49,6 +49,9 @@ struct RawCondition {
     arg: u8,
     #[serde(default)]
     mask: Option<u32>,
+    /// Compared in all its 64 bits.
+    #[serde(default)]
+    pointer: bool,
     is: u32,
 }
 
@@ -59,7 +62,8 @@ impl RawCondition {
             Some(mask) => json!({ "masked_eq": mask }),
             None => json!("eq"),
         };
-        json!({ "index": self.arg, "type": "dword", "op": op, "val": self.is })
+        let width = if self.pointer { "qword" } else { "dword" };
+        json!({ "index": self.arg, "type": width, "op": op, "val": self.is })
     }
 }
 

@@ -22,6 +22,7 @@ mod asked;
 mod attack;
 mod attempts;
 mod between;
+mod build;
 mod deeds;
 #[path = "../sandbox/ground.rs"]
 mod ground;

@@ -191,6 +191,23 @@ impl World {
         self.unix = Some(listener);
     }
 
+    /// Takes datagrams at a path that everybody may use, as a system log does.
+    pub(crate) fn listen_datagrams(&mut self) {
+        let path = self.dir.join("service");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        self.datagrams = Some(socket);
+    }
+
+    /// Whether one came.
+    pub(crate) fn datagram_got(&self) -> bool {
+        let mut bytes = [0; 256];
+        self.datagrams
+            .as_ref()
+            .is_some_and(|socket| socket.recv(&mut bytes).is_ok())
+    }
+
     /// What reached the TCP listener: `None` if nobody connected.
     pub(crate) fn tcp_got(&self) -> Option<String> {
         let (stream, _) = self.tcp.as_ref()?.accept().ok()?;

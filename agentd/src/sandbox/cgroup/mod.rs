@@ -55,11 +55,22 @@ pub(crate) struct Usage {
     pub(crate) disk_written: u64,
 }
 
-/// The parent group of one agentd: one directory, or one a controller.
+/// The parent group of one agentd: one directory, or one a controller. Dropped by the
+/// process that made it, it is removed; its leaves must be empty of processes by then.
 #[derive(Debug)]
 pub struct Parent {
     version: Version,
     directories: Vec<PathBuf>,
+    made_by: u32,
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        // A clone in another pid namespace holds a copy, and other numbers.
+        if self.made_by == std::process::id() {
+            self.directories.iter().for_each(|one| remove_tree(one));
+        }
+    }
 }
 
 impl Parent {
@@ -73,6 +84,7 @@ impl Parent {
         let mut parent = Self {
             version,
             directories: Vec::new(),
+            made_by: std::process::id(),
         };
         for hierarchy in version.hierarchies()? {
             sweep(&hierarchy);
@@ -113,19 +125,19 @@ impl Parent {
         }
         Ok(())
     }
-
-    /// Removes the group; its leaves must be gone or empty of processes.
-    pub(crate) fn remove(&self) {
-        for directory in &self.directories {
-            remove_tree(directory);
-        }
-    }
 }
 
 /// The disks that a limit of traffic is for, one `MAJOR:MINOR` a line, for agentd's
 /// tree: inside there is no /sys to look in.
-pub(crate) fn disks() -> Vec<u8> {
-    version::disks(Path::new("/sys/block")).into_bytes()
+///
+/// # Errors
+/// `sandbox.cgroup` if they are not known: a limit without them would be none.
+pub(crate) fn disks() -> Result<Vec<u8>, Refusal> {
+    version::disks(Path::new("/sys/block"))
+        .map(String::into_bytes)
+        .at(&code::SANDBOX_CGROUP, || {
+            "the disks to limit are not known".to_owned()
+        })
 }
 
 /// What the groups of this process-id namespace are called by: agentds of several

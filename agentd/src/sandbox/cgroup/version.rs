@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{LeafLimits, Usage};
@@ -197,23 +198,21 @@ pub(super) fn hand_down(group: &Path) -> Result<(), Refusal> {
 
 /// The block devices of `sys` that are disks: of some size, and none of those that
 /// only repeat another's traffic or none.
-pub(super) fn disks(sys: &Path) -> String {
+pub(super) fn disks(sys: &Path) -> io::Result<String> {
     let mut all = String::new();
-    let Ok(entries) = fs::read_dir(sys) else {
-        return all;
-    };
-    for entry in entries.flatten() {
+    for entry in fs::read_dir(sys)? {
+        let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let apart = ["loop", "ram", "zram", "fd", "sr"]
             .iter()
             .any(|kind| name.starts_with(kind));
-        let read = |file| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-        if !apart && !matches!(read("size").trim(), "" | "0") {
-            let _infallible = writeln!(all, "{}", read("dev").trim());
+        let read = |file| fs::read_to_string(entry.path().join(file));
+        if !apart && read("size")?.trim() != "0" {
+            let _infallible = writeln!(all, "{}", read("dev")?.trim());
         }
     }
-    all
+    Ok(all)
 }
 
 fn number(text: &str, key: &str) -> u64 {
@@ -295,6 +294,21 @@ mod tests {
         assert_eq!(Version::One.usage(one), used);
         assert_eq!(Version::Two.usage(two), used);
         assert_eq!(Version::Two.usage(|_| String::new()), Usage::default());
+    }
+
+    #[test]
+    fn disks_that_cannot_be_read_are_no_empty_list() {
+        let sys = tempfile::tempdir().unwrap();
+        assert_eq!(disks(sys.path()).unwrap(), "");
+        let disk = sys.path().join("sda");
+        fs::create_dir(&disk).unwrap();
+        assert!(disks(sys.path()).is_err(), "its size is not known");
+        fs::write(disk.join("size"), "8\n").unwrap();
+        assert!(disks(sys.path()).is_err(), "its number is not known");
+        fs::write(disk.join("dev"), "8:0\n").unwrap();
+        fs::create_dir(sys.path().join("loop0")).unwrap();
+        assert_eq!(disks(sys.path()).unwrap(), "8:0\n");
+        assert!(disks(&sys.path().join("none")).is_err());
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::os::fd::AsRawFd;
 
 use super::super::attack::{Got, Loot, Scene, call, own, say};
 use super::super::world::{Report, World};
-use super::{Attempt, Control, ESRCH};
+use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage,
     attack,
     seen,
-    inside: &[("*", ESRCH)],
+    inside: &[("*", EPERM)],
 };
 
 fn stage(world: &mut World) {

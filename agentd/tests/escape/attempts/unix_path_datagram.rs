@@ -6,20 +6,11 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::listen_datagrams,
     attack,
     seen,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    use std::os::unix::fs::PermissionsExt;
-    let path = world.dir.join("service");
-    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    world.datagrams = Some(socket);
-}
 
 fn attack(scene: &Scene) -> Loot {
     say_to_unix(
@@ -31,6 +22,5 @@ fn attack(scene: &Scene) -> Loot {
 }
 
 fn seen(world: &mut World, _: &Report) -> bool {
-    let mut bytes = [0; 256];
-    world.datagrams.as_ref().unwrap().recv(&mut bytes).is_ok()
+    world.datagram_got()
 }
