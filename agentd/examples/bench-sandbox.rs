@@ -61,6 +61,7 @@ fn start(profile: &str, job: u32) -> casemate_agentd::sandbox::Running {
         .iter()
         .position(|name| *name == profile);
     let running = Sandbox::spawn(LaunchSpec {
+        egress: false,
         profile: profile.into(),
         name: format!("bench-{profile}"),
         uid: 1000 + job * 8 + u32::try_from(place.unwrap()).unwrap(),
@@ -96,6 +97,7 @@ fn outside(rounds: usize) -> ExitCode {
         took.as_millis()
     );
     let enclosure = Enclosure {
+        egress: None,
         packs: vec![verified.mount().unwrap()],
         programs: None,
         extra: vec![Extra::read_only(

@@ -11,6 +11,8 @@ use thiserror::Error;
 
 use crate::build::TEST_FEATURES;
 use crate::code;
+use crate::egress::Site;
+use crate::exec::way_out;
 use crate::pack::{MountedPack, PackError, ReleaseKey, SignedPack};
 use crate::sandbox::enclosure::{Enclosure, PASSED};
 use crate::sandbox::{How, Refusal};
@@ -43,6 +45,12 @@ pub struct Enter {
     /// Directory with agent-script and agent-hands
     #[arg(long, value_name = "DIR")]
     bin_dir: PathBuf,
+    /// What the site grants jobs to reach; without it there is no network for any
+    #[arg(long, value_name = "FILE")]
+    egress: Option<PathBuf>,
+    /// Jobs at once
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    slots: u32,
 }
 
 /// Why agentd was not started.
@@ -123,15 +131,25 @@ impl Enter {
         if !TEST_FEATURES.is_empty() {
             return Err(EnterError::TestBuild(TEST_FEATURES.join(" and ")));
         }
+        let egress = self.egress.as_deref().map(site).transpose()?;
         let daemon = connect(&self.daemon)?;
         let packs = self.ground.mount_packs()?;
-        let numbers = [PASSED.to_string(), self.ground.uid_count.to_string()];
+        let numbers = [
+            PASSED.to_string(),
+            self.ground
+                .uid_count
+                .saturating_sub(u32::from(egress.is_some()))
+                .to_string(),
+            self.slots.to_string(),
+        ];
         let arguments = [
             "serve",
             "--daemon-fd",
             &numbers[0],
             "--uid-count",
             &numbers[1],
+            "--slots",
+            &numbers[2],
         ];
         let enclosure = Enclosure {
             packs,
@@ -141,9 +159,17 @@ impl Enter {
             uid_count: self.ground.uid_count,
             passed: Some(daemon),
             arguments: arguments.map(str::to_owned).to_vec(),
+            egress,
         };
         Ok(enclosure.run()?)
     }
+}
+
+/// A site's egress file, checked.
+fn site(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let text = way_out::read(path)?;
+    Site::parse(&text)?;
+    Ok(text.into_bytes())
 }
 
 /// The connection is made outside: inside there is no path to the socket.

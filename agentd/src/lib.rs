@@ -3,6 +3,7 @@
 pub mod build;
 pub mod code;
 pub mod desktop;
+pub mod egress;
 pub mod enter;
 pub mod exec;
 pub mod pack;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use casemate_agentd::build::VERSION;
+use casemate_agentd::egress;
 use casemate_agentd::enter::{Enter, EnterError};
 use casemate_agentd::exec::{self, Exec};
 use casemate_agentd::profile::ProfileCommand;
@@ -45,6 +46,12 @@ enum Command {
     /// The process between agentd and a sandbox
     #[command(hide = true)]
     Launch,
+    /// Beside agentd's rooms: resolves and connects for the jobs' proxies
+    #[command(hide = true)]
+    Connector,
+    /// In a sandbox of its own: a job's proxy
+    #[command(hide = true)]
+    Proxy,
     /// The inner half of `selftest`
     #[command(hide = true)]
     SelftestInside {
@@ -79,6 +86,20 @@ fn main() -> ExitCode {
         },
         Command::Session => casemate_agentd::desktop::session::main(),
         Command::Launch => launch::main(),
+        Command::Connector => match egress::connector::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(refusal) => {
+                say("the connector stopped", &refusal, refusal.code);
+                ExitCode::from(70)
+            }
+        },
+        Command::Proxy => match egress::proxy::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say("the proxy stopped", &error, &egress::code::LOST);
+                ExitCode::from(70)
+            }
+        },
         Command::Selftest(command) => end("the self-test was not made", command.run()),
         Command::SelftestInside {
             form,

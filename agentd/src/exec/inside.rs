@@ -5,11 +5,13 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use casemate_protocol::codec;
+use casemate_protocol::egress::Endpoint;
 use minicbor::{Decode, Encode};
 
 use super::limits::OrderLimits;
 use super::refuse;
 use super::report::Account;
+use super::way_out::Opened;
 use crate::sandbox::enclosure::PASSED;
 use crate::sandbox::{
     Bind, How, LaunchSpec, Output, Profile, Refusal, Right, Running, Sandbox, sys,
@@ -45,6 +47,9 @@ pub(super) struct Inner {
     /// In seconds.
     #[n(8)]
     pub(super) timeout: Option<u64>,
+    /// What it may reach.
+    #[n(9)]
+    pub(super) egress: Vec<Endpoint>,
 }
 
 /// `told` is what the outer half encoded.
@@ -60,10 +65,16 @@ pub fn run(told: &str) -> Result<How, Refusal> {
     let profile = inner.profile()?;
     let directory = inner.workspace.clone().unwrap_or_else(|| "/".to_owned());
     let timeout = inner.timeout.map(Duration::from_secs);
+    let (egress, root) = (inner.egress.clone(), inner.root.clone());
     let spec = inner.spec(&profile)?;
     let running = Sandbox::spawn_as(spec, &profile, &directory, Output::Live)?;
+    let opened = match egress.is_empty() {
+        true => None,
+        false => Some(Opened::open(egress, root, &running)?),
+    };
     let (ending, timed_out) = wait(&running, timeout);
-    let told = codec::encode(&Account::of(&ending, timed_out));
+    let connections = opened.map(Opened::close).unwrap_or_default();
+    let told = codec::encode(&Account::of(&ending, timed_out, connections));
     // An outer half that is gone needs no account.
     let _gone = File::from(account).write_all(&told);
     Ok(ending.how)
@@ -117,6 +128,7 @@ impl Inner {
             binds.push(Bind { from, at, right });
         }
         Ok(LaunchSpec {
+            egress: !self.egress.is_empty(),
             profile: self.profile,
             name: "exec".into(),
             uid: UID,

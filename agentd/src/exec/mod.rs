@@ -11,6 +11,7 @@ pub mod inside;
 mod limits;
 mod range;
 pub mod report;
+pub(crate) mod way_out;
 mod workspace;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ use crate::sandbox::{How, Profile, Refusal, Right};
 use inside::{BROUGHT, Inner};
 use limits::Limits;
 use report::{Account, Report};
+use way_out::WayOut;
 use workspace::{Returned, Staged};
 
 /// Arguments of `agentd exec`.
@@ -71,6 +73,8 @@ pub struct Exec {
     /// End the command after so many seconds, with exit code 6
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+    #[command(flatten)]
+    way_out: WayOut,
     /// Write what it used and was denied to FILE instead of the error output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -104,6 +108,7 @@ impl Exec {
         // Before anything is made: what is asked for must be sound.
         let (profile, narrow) = self.profile()?;
         let limits = Limits::parse(&self.limit).map_err(refuse)?;
+        let egress = self.way_out.check(&profile)?;
         let json = self.json.as_ref().map(create).transpose()?;
         let range = range::Range::take(self.uid_base, self.uid_count)?;
         let packs = self.packs()?;
@@ -121,6 +126,7 @@ impl Exec {
             env: std::mem::take(&mut self.env),
             command: resolve(std::mem::take(&mut self.command)),
             timeout: self.timeout,
+            egress: self.way_out.endpoints(),
         };
         let (mut account, to_account) = io::pipe().map_err(refuse)?;
         let enclosure = Enclosure {
@@ -131,6 +137,7 @@ impl Exec {
             uid_count: self.uid_count,
             passed: Some(OwnedFd::from(to_account)),
             arguments: vec!["exec-inside".into(), hex::encode(codec::encode(&inner))],
+            egress,
         };
         let outer = std::process::id();
         let how = enclosure.run()?;

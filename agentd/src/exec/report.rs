@@ -1,8 +1,10 @@
 //! What one command used and was denied, for an operator and for a program.
 
+use casemate_protocol::event::Event;
 use minicbor::{Decode, Encode};
 use serde_json::{Value, json};
 
+use super::way_out;
 use super::workspace::Returned;
 use crate::sandbox::{Ending, How};
 
@@ -25,10 +27,13 @@ pub(super) struct Account {
     pids_peak: u64,
     #[n(7)]
     disk_written: u64,
+    /// What its proxy recorded, in order.
+    #[n(8)]
+    connections: Vec<Event>,
 }
 
 impl Account {
-    pub(super) fn of(ending: &Ending, timed_out: bool) -> Self {
+    pub(super) fn of(ending: &Ending, timed_out: bool, connections: Vec<Event>) -> Self {
         let micros =
             |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Self {
@@ -40,6 +45,7 @@ impl Account {
             memory_kills: ending.memory_kills,
             pids_peak: ending.pids_peak,
             disk_written: ending.disk_written,
+            connections,
         }
     }
 }
@@ -101,6 +107,9 @@ impl Report {
                 account.memory_peak >> 10,
                 account.pids_peak,
             );
+            for line in account.connections.iter().filter_map(way_out::text) {
+                text += &format!("agentd: {line}\n");
+            }
             if account.timed_out {
                 text += "agentd: it was ended at its time limit\n";
             }
@@ -138,6 +147,10 @@ impl Report {
                 "pids_peak": account.pids_peak, "disk_written_bytes": account.disk_written,
             })
         });
+        let connections = self.account.as_ref().map(|account| {
+            let all = account.connections.iter();
+            all.filter_map(way_out::json).collect::<Vec<Value>>()
+        });
         let workspace = self.returned.as_ref().map(|returned| {
             json!({
                 "files_written": returned.files, "bytes_written": returned.bytes,
@@ -161,6 +174,7 @@ impl Report {
             "timed_out": self.account.as_ref().is_some_and(|account| account.timed_out),
             "used": used,
             "workspace": workspace,
+            "connections": connections,
             // null: nobody watched, which is not the same as none.
             "denials": denials,
         });

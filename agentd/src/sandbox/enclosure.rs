@@ -7,6 +7,8 @@
 //! but its own. PID 1 of its pid namespace is this module: when agentd dies, or
 //! `agentd enter` does, the kernel ends every process of every sandbox.
 //!
+//! Where the site grants egress, a connector stands beside the rooms: beside.rs.
+//!
 //! The host's C library is the one part of the host's tree that stays visible,
 //! because agentd is linked to it.
 
@@ -19,6 +21,7 @@ use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::process::{Gid, Pid, Signal, Uid, WaitOptions};
 
+use super::beside;
 use super::cgroup::{self, Parent};
 use super::init;
 use super::layer::{self, Layer};
@@ -27,6 +30,7 @@ use super::refusal::{At, Refusal};
 use super::sys::{self, Side};
 use super::tree::Tree;
 use crate::code;
+use crate::egress::{resolver, site};
 use crate::pack::MountedPack;
 
 /// This program, for launchers.
@@ -45,6 +49,8 @@ pub(crate) const GROUPS: &str = "/group";
 pub(crate) const DISKS: &str = "/disks";
 /// The number of the descriptor that is passed to the inner program.
 pub const PASSED: i32 = super::descriptors::PASSED;
+/// The number of the way to the connector, in the inner program.
+pub const CONNECTOR: i32 = PASSED + 2;
 
 /// What `agentd enter` brings along.
 #[derive(Debug)]
@@ -63,6 +69,9 @@ pub struct Enclosure {
     pub passed: Option<OwnedFd>,
     /// Arguments of the inner agentd.
     pub arguments: Vec<String>,
+    /// The site's egress file, already checked. With it there is a connector, which the
+    /// inner program has as number [`CONNECTOR`], and the rooms have one id less.
+    pub egress: Option<Vec<u8>>,
 }
 
 /// What else is in agentd's tree.
@@ -158,7 +167,7 @@ impl Enclosure {
             Side::Parent(inner) => {
                 drop(theirs);
                 drop(tree);
-                let how = oversee(inner, &ours, self.uid_base, self.uid_count);
+                let how = oversee(inner, &ours, self.uid_base, self.mapped());
                 // Its processes are gone, and so the groups go.
                 drop(groups);
                 how
@@ -195,6 +204,12 @@ impl Enclosure {
             tree.bind_writable(directory, &format!("{GROUPS}/{name}"))?;
         }
         tree.file(DISKS, cgroup::disks()?);
+        if let Some(file) = &self.egress {
+            tree.file(site::PLACE, file.clone());
+            for (at, bytes) in resolver::files() {
+                tree.file(at, bytes);
+            }
+        }
         // The C library and its loader, at the places the loader looks in.
         let libraries = Path::new("/usr/lib/x86_64-linux-gnu");
         let loader = Path::new("/lib64/ld-linux-x86-64.so.2");
@@ -228,6 +243,12 @@ impl Enclosure {
         //    namespace: the kernel lets only the owner of a mount namespace pivot
         //    freely, and sandboxes may only mount a /proc if a full one is there.
         tree.enter()?;
+        //    And what stands beside, while there is a host's network to be in.
+        let last = self.uid_base.saturating_add(self.mapped());
+        let connector = match self.egress {
+            Some(_) => Some(beside::start_connector(last)?),
+            None => None,
+        };
         // 3. The other namespaces. The mount namespace is copied once more so that
         //    it belongs to the user namespace, with all mounts so far locked.
         nix::sched::unshare(
@@ -251,16 +272,31 @@ impl Enclosure {
             .at(&code::SANDBOX_NAMESPACE, failed)?;
         turn(outer)?;
         match sys::clone_process(0).at(&code::SANDBOX_NAMESPACE, failed)? {
-            Side::Child => Err(self.execute()),
+            Side::Child => Err(self.execute(connector)),
             Side::Parent(agentd) => Ok(attend(agentd)),
         }
     }
 
+    /// How many ids the rooms have: where there is a connector, the last is its own.
+    pub fn mapped(&self) -> u32 {
+        self.uid_count
+            .saturating_sub(u32::from(self.egress.is_some()))
+    }
+
     /// Becomes the inner agentd; returns only if that failed.
-    fn execute(self) -> Refusal {
+    fn execute(self, connector: Option<OwnedFd>) -> Refusal {
         let run = || -> Result<(), Refusal> {
             let failed = || "the inner agentd could not be started".to_owned();
+            // Out of the way of the numbers that are given.
+            let connector = connector
+                .map(|connector| rustix::io::fcntl_dupfd_cloexec(connector, CONNECTOR + 1))
+                .transpose()
+                .at(&code::SANDBOX_DESCRIPTORS, failed)?;
             super::descriptors::hand_over(self.passed.as_ref().map(AsFd::as_fd))?;
+            if let Some(connector) = &connector {
+                sys::place_for_exec(connector.as_fd(), CONNECTOR)
+                    .at(&code::SANDBOX_DESCRIPTORS, failed)?;
+            }
             nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
                 .at(&code::SANDBOX_NAMESPACE, failed)?;
             sys::default_signals().at(&code::SANDBOX_NAMESPACE, failed)?;
@@ -283,7 +319,7 @@ impl Enclosure {
 }
 
 /// One handshake: tell the other side, wait for it to tell us.
-fn turn(socket: &OwnedFd) -> Result<(), Refusal> {
+pub(super) fn turn(socket: &OwnedFd) -> Result<(), Refusal> {
     let failed = || "the other side of the enclosure is gone".to_owned();
     rustix::io::write(socket, b".").at(&code::SANDBOX_NAMESPACE, failed)?;
     let mut byte = [0; 1];
@@ -296,6 +332,15 @@ fn turn(socket: &OwnedFd) -> Result<(), Refusal> {
         )),
         Err(e) => Err(Refusal::new(&code::SANDBOX_NAMESPACE, failed(), e)),
     }
+}
+
+/// [`await_turn`], demanded.
+pub(super) fn await_side(socket: &OwnedFd) -> Result<(), Refusal> {
+    if await_turn(socket) {
+        return Ok(());
+    }
+    let what = "the other side of the enclosure is gone";
+    Err(Refusal::new(&code::SANDBOX_NAMESPACE, what, "it closed"))
 }
 
 /// Waits for the other side's half of a [`turn`].

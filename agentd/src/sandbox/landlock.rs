@@ -6,8 +6,8 @@
 //! not UDP, and on none chmod of own files or inherited descriptors; other layers do.
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use minicbor::{Decode, Encode};
 use serde::Deserialize;
@@ -94,12 +94,12 @@ pub(crate) struct Rule {
     pub(crate) right: Right,
 }
 
-/// Confines the calling process, for good, to `rules`. With no rules it can open
-/// nothing at all.
+/// Confines the calling process, for good, to `rules` and to connecting to these TCP
+/// ports. With no rules it can open nothing at all, with no ports connect to none.
 ///
 /// Every right and scope of the kernel's ABI is handled: what no rule grants is
 /// denied.
-pub(crate) fn restrict(rules: &[Rule]) -> Result<(), Refusal> {
+pub(crate) fn restrict(rules: &[Rule], ports: &[u16]) -> Result<(), Refusal> {
     let abi = i32::try_from(kernel_abi()?.max(LEAST)).map_or(ABI::V7, ABI::from);
     let failed = || "the file rules could not be enforced".to_owned();
     let mut ruleset = Ruleset::default()
@@ -132,6 +132,13 @@ pub(crate) fn restrict(rules: &[Rule]) -> Result<(), Refusal> {
         ruleset = ruleset
             .add_rule(PathBeneath::new(path, right))
             .at(&code::SANDBOX_LANDLOCK, failed)?;
+    }
+    for port in ports {
+        ruleset = ruleset
+            .add_rule(NetPort::new(*port, AccessNet::ConnectTcp))
+            .at(&code::SANDBOX_LANDLOCK, || {
+                format!("the rule on port {port} could not be made")
+            })?;
     }
     let status = ruleset
         .restrict_self()

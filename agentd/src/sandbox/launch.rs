@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use super::identity::INSIDE;
 use super::layer::Layer;
-use super::order::{self, Order, Report};
+use super::order::{self, Order};
 use super::refusal::{At, Refusal};
 use super::sys::Side;
 use super::{Unconfined, cgroup, descriptors, init, namespaces};
@@ -186,11 +186,11 @@ fn become_init(
         Side::Parent(program) => {
             drop(theirs);
             drop(passed);
-            prepared.retire()?;
+            let listening = prepared.retire()?;
             let mut byte = [0; 1];
             let _closed = rustix::io::retry_on_intr(|| rustix::io::read(&ours, &mut byte));
             // If it did not execute, its own refusal is in the queue before this.
-            order::report(control, &Report::Started);
+            order::report_started(control, listening);
             let how = init::reap_until_ended(program);
             init::report_end(control, how);
             Ok(ExitCode::SUCCESS)

@@ -23,6 +23,7 @@
 //! Each step returns a [`Refusal`] or the next type; there is no other way to the
 //! next, so whatever fails, nothing is executed.
 
+mod beside;
 pub mod cgroup;
 mod descriptors;
 pub mod enclosure;
@@ -38,6 +39,7 @@ mod namespaces;
 mod order;
 mod output;
 pub mod profile;
+pub(crate) mod proxied;
 mod refusal;
 pub mod rlimits;
 mod running;
@@ -47,6 +49,7 @@ pub mod sys;
 mod tree;
 pub mod uids;
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -66,13 +69,32 @@ use crate::code;
 use order::Order;
 use refusal::At;
 
+/// Confines the calling process as agentd's connector: it reads below `/etc`, connects
+/// to these TCP ports, and makes the calls of the set `connector`.
+pub(crate) fn confine_connector(ports: &BTreeSet<u16>) -> Result<(), Refusal> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .at(&code::SANDBOX_PRIVILEGE, || {
+            "the connector could not be closed to view".to_owned()
+        })?;
+    let sets = ["base", "threads", "connector"].map(str::to_owned);
+    let filter = seccomp::Filter::compile(&sets)?;
+    let etc = landlock::Rule {
+        path: "/etc".to_owned(),
+        right: Right::Read,
+    };
+    let ports: Vec<u16> = ports.iter().copied().collect();
+    landlock::restrict(&[etc], &ports)?;
+    seccomp::install(&filter)
+}
+
 /// In new namespaces, with all capabilities in them and nothing outside.
 #[derive(Debug)]
 pub(crate) struct Unconfined<'a>(&'a Order);
 
-/// Identity, tree and limits are the sandbox's own; privileges are gone.
+/// Identity, tree and limits are the sandbox's own; privileges are gone. The socket is
+/// the one on which the sandbox's proxy listens, if it has one.
 #[derive(Debug)]
-pub(crate) struct Prepared<'a>(&'a Order);
+pub(crate) struct Prepared<'a>(&'a Order, Option<OwnedFd>);
 
 /// Under every layer; the only thing left to do is to execute.
 #[derive(Debug)]
@@ -109,6 +131,8 @@ impl<'a> Unconfined<'a> {
         // 3. No user namespace below (but in `browser`). Needs the full /proc that 4
         //    takes away.
         namespaces::forbid_more(order.user_namespaces)?;
+        //    And the one way out, if there is one. Needs capabilities.
+        let listening = order.egress.then(proxied::listen).transpose()?;
         // 4. The tree. Needs capabilities, and must be there before Landlock names
         //    paths in it; a Landlock domain could not mount.
         mounts::enter_root(
@@ -123,7 +147,7 @@ impl<'a> Unconfined<'a> {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         // 6. Nothing but an ordinary user from here on, read back from the kernel.
         identity::drop_privileges()?;
-        Ok(Prepared(order))
+        Ok(Prepared(order, listening))
     }
 }
 
@@ -169,7 +193,8 @@ impl Prepared<'_> {
         // 9. Files and scopes. In the program only: init's domain must be another,
         //    so that the program can neither trace nor signal init.
         if Layer::Landlock.stands() {
-            landlock::restrict(&order.rules)?;
+            let port = order.egress.then_some(proxied::PORT);
+            landlock::restrict(&order.rules, port.as_slice())?;
         }
         // 10. System calls, last: every step above needs some that this forbids.
         seccomp::install(&seccomp::Filter::from_bytes(order.filter.to_vec()))?;
@@ -177,13 +202,14 @@ impl Prepared<'_> {
     }
 
     /// What init does once the program's process exists: it gives up opening files
-    /// and being looked into.
-    pub(crate) fn retire(self) -> Result<(), Refusal> {
+    /// and being looked into. Returns what is for agentd.
+    pub(crate) fn retire(self) -> Result<Option<OwnedFd>, Refusal> {
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .at(&code::SANDBOX_PRIVILEGE, || {
                 "init could not be closed to view".to_owned()
             })?;
-        landlock::restrict(&[])
+        landlock::restrict(&[], &[])?;
+        Ok(self.1)
     }
 }
 

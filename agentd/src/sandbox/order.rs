@@ -63,6 +63,9 @@ pub(crate) struct Order {
     /// Where the program starts, inside.
     #[n(10)]
     pub(crate) directory: String,
+    /// Whether there is a way to a proxy, see proxied.rs.
+    #[n(11)]
+    pub(crate) egress: bool,
 }
 
 /// From the launcher and the sandbox's init.
@@ -81,7 +84,8 @@ pub(crate) enum Report {
         #[n(2)]
         why: String,
     },
-    /// The program was executed, confined.
+    /// The program was executed, confined. With it comes the socket of
+    /// [`Order::egress`].
     #[n(1)]
     Started,
     /// The program ended, and with it everything else in the sandbox.
@@ -157,7 +161,7 @@ fn untold(why: impl std::fmt::Display) -> Refusal {
     Refusal::new(&code::SANDBOX_ORDER, what, why)
 }
 
-fn send_packet(
+pub(crate) fn send_packet(
     socket: BorrowedFd<'_>,
     bytes: &[u8],
     fds: &[BorrowedFd<'_>],
@@ -186,16 +190,18 @@ fn send_packet(
     .at(&code::SANDBOX_ORDER, failed)
 }
 
-fn receive_packet(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
+pub(crate) fn receive_packet(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
     let mut bytes = vec![0; LARGEST];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let got = rustix::net::recvmsg(
-        socket,
-        &mut [IoSliceMut::new(&mut bytes)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )
+    let got = rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(
+            socket,
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    })
     .map_err(untold)?;
     let mut fds = Vec::new();
     for message in ancillary.drain() {
@@ -211,6 +217,12 @@ fn receive_packet(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Ref
 pub(crate) fn report(socket: impl AsFd, report: &Report) {
     let bytes = codec::encode(report);
     let _gone = rustix::io::write(socket, &bytes);
+}
+
+/// Reports that the program was executed, and hands out its proxy's socket.
+pub(crate) fn report_started(socket: BorrowedFd<'_>, listening: Option<OwnedFd>) {
+    let fds: Vec<_> = listening.iter().map(AsFd::as_fd).collect();
+    let _gone = send_packet(socket, &codec::encode(&Report::Started), &fds);
 }
 
 /// Reports a refusal.

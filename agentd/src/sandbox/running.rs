@@ -118,6 +118,7 @@ pub struct Running {
     drain: Mutex<Option<JoinHandle<()>>>,
     ended: Mutex<Option<Ending>>,
     held: Mutex<Option<(Leaf, Identity)>>,
+    listening: Mutex<Option<OwnedFd>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -141,6 +142,7 @@ impl Running {
             drain: Mutex::new(None),
             ended: Mutex::new(None),
             held: Mutex::new(Some((leaf, identity))),
+            listening: Mutex::new(None),
         };
         let drain = std::thread::Builder::new()
             .name("sandbox-output".into())
@@ -220,6 +222,11 @@ impl Running {
         self.output.tail()
     }
 
+    /// The socket on which this sandbox's proxy is to listen, once, if it has one.
+    pub fn take_listening(&self) -> Option<OwnedFd> {
+        lock(&self.listening).take()
+    }
+
     /// The launcher's process id, in agentd's pid namespace.
     pub fn launcher(&self) -> u32 {
         lock(&self.process).0.id()
@@ -267,14 +274,14 @@ impl Running {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(_) => return Next::Closed,
             }
-            let mut bytes = [0; 4096];
-            return match rustix::io::read(&self.control, &mut bytes) {
-                Ok(0) => Next::Closed,
-                Ok(length) => bytes
-                    .get(..length)
-                    .and_then(|bytes| codec::decode_canonical(bytes).ok())
-                    .map_or(Next::Malformed, Next::Report),
-                Err(rustix::io::Errno::INTR) => continue,
+            return match order::receive_packet(self.control.as_fd()) {
+                Ok((bytes, _)) if bytes.is_empty() => Next::Closed,
+                Ok((bytes, mut fds)) => {
+                    if let Some(listening) = fds.pop() {
+                        *lock(&self.listening) = Some(listening);
+                    }
+                    codec::decode_canonical(&bytes).map_or(Next::Malformed, Next::Report)
+                }
                 Err(_) => Next::Closed,
             };
         }

@@ -18,6 +18,8 @@ use super::refusal::{At, Refusal};
 use crate::code;
 
 const DATA: &str = include_str!("seccomp.toml");
+/// The set that a sandbox with a proxy gets besides its profile's.
+pub(crate) const PROXIED: &str = "proxied";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

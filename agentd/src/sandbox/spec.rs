@@ -8,8 +8,10 @@ use super::cgroup::LeafLimits;
 use super::landlock::{Right, Rule};
 use super::mounts::Mount;
 use super::order::Order;
-use super::profile::{Profile, Sockets, is_plain};
+use super::profile::{Egress, Profile, Sockets, is_plain};
+use super::proxied;
 use super::refusal::Refusal;
+use super::seccomp::{Filter, PROXIED};
 use crate::code;
 
 /// One sandbox to start.
@@ -35,6 +37,9 @@ pub struct LaunchSpec {
     pub passed: Option<OwnedFd>,
     /// Limits below the profile's.
     pub limits: Narrowed,
+    /// Whether it may reach a proxy; then [`super::Running::take_listening`] gives the
+    /// socket for it. The profile must have `egress`.
+    pub egress: bool,
 }
 
 /// A file or directory of agentd's tree, mounted into a sandbox.
@@ -88,11 +93,6 @@ impl LaunchSpec {
     ) -> Result<(Order, LeafLimits), Refusal> {
         self.check(profile)?;
         profile.check_kernel()?;
-        if let Some(endpoint) = profile.egress().first() {
-            let what = format!("the profile {} cannot be used", profile.name);
-            let why = format!("it grants {endpoint} and there is no proxy to hold it to that");
-            return Err(Refusal::new(&code::PROFILE_UNENFORCEABLE, what, why));
-        }
         let lower = |limit: u64, by: Option<u64>| by.map_or(limit, |by| by.min(limit));
         let leaf = LeafLimits {
             memory_bytes: lower(profile.leaf.memory_bytes, self.limits.memory_bytes),
@@ -108,19 +108,30 @@ impl LaunchSpec {
             root: self.root.clone(),
             mounts: self.mounts(profile),
             rules: self.rules(profile),
-            filter: ByteVec::from(profile.filter.clone().into_bytes()),
+            filter: ByteVec::from(self.filter(profile)?.into_bytes()),
             rlimits,
             argv: self.argv.clone(),
             environment: self
                 .environment
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"))
+                .chain(self.egress.then(proxied::environment).into_iter().flatten())
                 .collect(),
             passed: self.passed.is_some(),
             user_namespaces: profile.user_namespaces,
             directory: directory.to_owned(),
+            egress: self.egress,
         };
         Ok((order, leaf))
+    }
+
+    /// The profile's filter, and TCP sockets only where there is something to reach.
+    fn filter(&self, profile: &Profile) -> Result<Filter, Refusal> {
+        if !self.egress {
+            return Ok(profile.filter.clone());
+        }
+        let sets = profile.calls.iter().cloned();
+        Filter::compile(&sets.chain([PROXIED.to_owned()]).collect::<Vec<_>>())
     }
 
     fn check(&self, profile: &Profile) -> Result<(), Refusal> {
@@ -134,6 +145,9 @@ impl LaunchSpec {
         }
         if self.uid == 0 {
             return refuse("identity 0 is agentd's own".to_owned());
+        }
+        if self.egress && profile.egress == Egress::None {
+            return refuse("a way out was asked for and the profile has none".to_owned());
         }
         for bind in &self.binds {
             if !is_plain(&bind.from) || !is_plain(&bind.at) {
@@ -249,6 +263,7 @@ mod tests {
             environment: vec![("LC_ALL".into(), "C.UTF-8".into())],
             passed: None,
             limits: Narrowed::default(),
+            egress: false,
         }
     }
 
@@ -300,6 +315,26 @@ mod tests {
             refused(&|s| s.environment.push(("A=B".into(), String::new()))),
             "sandbox.order"
         );
+    }
+
+    #[test]
+    fn a_way_out_is_only_where_the_profile_has_one_and_it_was_asked_for() {
+        let mut asks = spec();
+        asks.egress = true;
+        let script = Profile::shipped("script").unwrap();
+        let refused = asks.resolve(script, "/").unwrap_err();
+        assert_eq!(refused.code.id, "sandbox.order");
+
+        let desktop = Profile::shipped("desktop").unwrap();
+        let (without, _) = spec().resolve(desktop, "/").unwrap();
+        let (with, _) = asks.resolve(desktop, "/").unwrap();
+        assert!(!without.egress && with.egress);
+        assert_ne!(without.filter, with.filter);
+        let proxied = |order: &Order| {
+            let named = |line: &&String| line.to_ascii_lowercase().starts_with("http");
+            order.environment.iter().filter(named).count()
+        };
+        assert_eq!((proxied(&without), proxied(&with)), (0, 4));
     }
 
     #[test]

@@ -155,6 +155,9 @@ impl Tree {
             attach(&part.mount, &place).at(&code::SANDBOX_MOUNT, failed)?;
         }
         for (at, bytes) in &self.files {
+            if let Some(above) = root.join(at).parent() {
+                fs::create_dir_all(above).at(&code::SANDBOX_MOUNT, failed)?;
+            }
             fs::write(root.join(at), bytes).at(&code::SANDBOX_MOUNT, failed)?;
         }
         for (at, target) in &self.links {

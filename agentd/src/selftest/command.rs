@@ -47,6 +47,7 @@ impl SelfTest {
         let mut arguments = vec!["selftest-inside".to_owned(), form.to_owned(), root];
         arguments.extend(self.profiles);
         let enclosure = Enclosure {
+            egress: None,
             packs,
             programs: None,
             extra: Vec::new(),

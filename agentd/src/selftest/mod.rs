@@ -209,6 +209,7 @@ fn outside() -> Result<Vec<Finding>, SelfTestError> {
 fn in_sandbox(root: &str, profile: &str, uid: u32) -> Result<Vec<Finding>, SelfTestError> {
     let (ours, theirs) = UnixStream::pair().map_err(|e| unanswered(profile, &e))?;
     let running = Sandbox::spawn(LaunchSpec {
+        egress: false,
         profile: profile.to_owned(),
         name: format!("selftest-{profile}"),
         uid,

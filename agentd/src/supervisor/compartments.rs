@@ -5,6 +5,7 @@
 //! another even where both reach a file.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,8 @@ use super::channel::{Breaker, Channel, ChannelError};
 use super::ground::Ground;
 use super::stop::Stop;
 use super::workspace::Workspace;
+use crate::egress;
+use crate::egress::outlet::{Outlet, Plan, Record};
 use crate::sandbox::{
     Bind, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, enclosure,
 };
@@ -47,6 +50,10 @@ fn script_uid(base: u32) -> u32 {
 
 fn hands_uid(base: u32) -> u32 {
     base.saturating_add(2)
+}
+
+fn proxy_uid(base: u32) -> u32 {
+    base.saturating_add(4)
 }
 
 fn strict_uid(base: u32) -> u32 {
@@ -77,6 +84,8 @@ pub struct Compartments {
     script: Compartment,
     hands: Compartment,
     desktop: Compartment,
+    /// Last: what its desktop still has open ends before it does.
+    outlet: Option<Outlet>,
 }
 
 /// Why compartments were not built.
@@ -141,10 +150,12 @@ impl Compartments {
         spec: &JobSpec,
         base: u32,
         workspace: &Workspace,
+        record: Record,
     ) -> Result<Self, BuildError> {
         let root = ground.pack.mounted.clone();
         let name = |which: &str| format!("{}-{which}", spec.job);
         let desktop = LaunchSpec {
+            egress: !spec.grants.egress().is_empty(),
             profile: "desktop".to_owned(),
             name: name("desktop"),
             uid: desktop_uid(base),
@@ -165,6 +176,7 @@ impl Compartments {
             limits: mib(spec.limits.desktop_mib),
         };
         let hands = LaunchSpec {
+            egress: false,
             profile: "hands".to_owned(),
             name: name("hands"),
             uid: hands_uid(base),
@@ -180,6 +192,7 @@ impl Compartments {
             limits: mib(spec.limits.hands_mib),
         };
         let script = LaunchSpec {
+            egress: false,
             profile: "script".to_owned(),
             name: name("script"),
             uid: script_uid(base),
@@ -190,8 +203,14 @@ impl Compartments {
             passed: None,
             limits: mib(spec.limits.script_mib),
         };
+        let desktop = Compartment::start(desktop, frame::FROM_SESSION)?;
+        let outlet = match desktop.running.take_listening() {
+            Some(listening) => Some(outlet(ground, spec, base, listening, record)?),
+            None => None,
+        };
         Ok(Self {
-            desktop: Compartment::start(desktop, frame::FROM_SESSION)?,
+            outlet,
+            desktop,
             hands: Compartment::start(hands, frame::FROM_HANDS)?,
             script: Compartment::start(script, frame::FROM_SCRIPT)?,
         })
@@ -276,7 +295,7 @@ impl Compartments {
         }
     }
 
-    /// Ends all three and returns the end of what each wrote to its outputs.
+    /// Ends all of them and returns the end of what each wrote to its outputs.
     pub fn end(self) -> Vec<(&'static str, Vec<u8>)> {
         let all = [
             ("script", self.script),
@@ -286,12 +305,39 @@ impl Compartments {
         for (_, one) in &all {
             one.running.kill();
         }
-        all.map(|(name, one)| {
-            one.running.wait();
-            (name, one.running.output_tail())
-        })
-        .into()
+        let mut logs: Vec<_> = all
+            .map(|(name, one)| {
+                one.running.wait();
+                (name, one.running.output_tail())
+            })
+            .into();
+        logs.extend(self.outlet.map(|outlet| ("proxy", outlet.close())));
+        logs
     }
+}
+
+/// The way out of a job's desktop.
+fn outlet(
+    ground: &Ground,
+    spec: &JobSpec,
+    base: u32,
+    listening: OwnedFd,
+    record: Record,
+) -> Result<Outlet, Refusal> {
+    let (site, connector) = ground.egress.as_ref().ok_or_else(|| {
+        let what = "the job has no way out";
+        Refusal::new(&egress::code::NOT_SITE, what, "this site grants nothing")
+    })?;
+    Outlet::open(Plan {
+        root: ground.pack.mounted.clone(),
+        name: format!("{}-proxy", spec.job),
+        uid: proxy_uid(base),
+        listening,
+        grants: spec.grants.egress().to_vec(),
+        bounds: site.bounds(),
+        connector: connector.clone(),
+        record,
+    })
 }
 
 fn unexpected() -> ChannelError {
@@ -317,6 +363,7 @@ impl Strict {
         let mut binds = vec![program("agent-script")];
         binds.extend(folder.map(|folder| bind(folder, "/workspace", Right::Read)));
         let spec = LaunchSpec {
+            egress: false,
             profile: "strict".to_owned(),
             name: format!("strict-{number}"),
             uid: strict_uid(base),

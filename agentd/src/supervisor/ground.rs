@@ -6,8 +6,9 @@ use std::os::fd::OwnedFd;
 use casemate_protocol::id::Digest;
 
 use super::files::{self, FileError};
+use crate::egress::{Connector, Site, site};
 use crate::pack::{self, Application, PackError};
-use crate::sandbox::enclosure;
+use crate::sandbox::{Refusal, enclosure};
 
 /// What every job of this agentd runs on.
 #[derive(Debug)]
@@ -16,14 +17,16 @@ pub struct Ground {
     pub pack: DesktopPack,
     /// The mounted pack of OCR models, in agentd's tree.
     pub models: String,
+    /// The site's grants and who connects, if there is anything that a job may reach.
+    pub egress: Option<(Site, Connector)>,
 }
 
 impl Ground {
     /// The packs that `agentd enter` verified and mounted for us.
     ///
     /// # Errors
-    /// [`PackError`] when one that every job needs is not there.
-    pub fn brought_along() -> Result<Self, PackError> {
+    /// [`GroundError`] when a pack that every job needs is not there.
+    pub fn brought_along() -> Result<Self, GroundError> {
         let desktop = pack::brought_along("desktop")?;
         let models = pack::brought_along("ocr")?;
         let mounted = |name: &str| format!("{}/{name}", enclosure::PACKS);
@@ -41,8 +44,34 @@ impl Ground {
         Ok(Self {
             pack,
             models: mounted(&models.name),
+            egress: egress()?,
         })
     }
+}
+
+/// The site's file and the connector, which `agentd enter` gives together or not at all.
+fn egress() -> Result<Option<(Site, Connector)>, GroundError> {
+    let text = match std::fs::read_to_string(site::PLACE) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(GroundError::Connector(e)),
+    };
+    let connector = Connector::adopt(enclosure::CONNECTOR).map_err(GroundError::Connector)?;
+    Ok(Some((Site::parse(&text)?, connector)))
+}
+
+/// What is missing.
+#[derive(Debug, thiserror::Error)]
+pub enum GroundError {
+    /// A pack.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The site's grants are not well-formed.
+    #[error(transparent)]
+    Site(#[from] Refusal),
+    /// The way to the connector, where there are grants.
+    #[error("the way to the connector was not passed on: {0}")]
+    Connector(std::io::Error),
 }
 
 /// The mounted desktop pack.

@@ -121,10 +121,15 @@ impl Link {
             return None;
         }
         state.jobs.insert(job, Watch::default());
+        let reporter = Reporter {
+            link: Arc::clone(self),
+            job,
+            number: Arc::default(),
+        };
         Some(JobLink {
             link: Arc::clone(self),
             job,
-            number: 0,
+            reporter,
         })
     }
 
@@ -145,10 +150,24 @@ impl Link {
 pub struct JobLink {
     link: Arc<Link>,
     job: JobId,
-    number: u64,
+    reporter: Reporter,
+}
+
+/// What a job's threads report through, all of them in one order.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    link: Arc<Link>,
+    job: JobId,
+    /// The last number used; held while a message is sent, so that they go out in order.
+    number: Arc<Mutex<u64>>,
 }
 
 impl JobLink {
+    /// For another thread of the job, which must end before the job does.
+    pub fn reporter(&self) -> Reporter {
+        self.reporter.clone()
+    }
+
     /// Has this channel ended when the job is cancelled or the daemon is gone.
     pub fn end_with_job(&self, breaker: Breaker) {
         let mut state = lock(&self.link.state);
@@ -174,22 +193,12 @@ impl JobLink {
         lock(&self.link.state).gone
     }
 
-    fn next(&mut self) -> u64 {
-        self.number = self.number.saturating_add(1);
-        self.number
-    }
-
     /// Reports an event without waiting.
     ///
     /// # Errors
     /// [`Gone`].
     pub fn report(&mut self, event: Event) -> Result<(), Gone> {
-        let number = self.next();
-        self.link.send(&ToDaemon::Event {
-            job: self.job,
-            number,
-            event,
-        })
+        self.reporter.report(event).map(drop)
     }
 
     /// Reports an event and returns when it is durable.
@@ -197,23 +206,7 @@ impl JobLink {
     /// # Errors
     /// [`Gone`], also when the job is cancelled meanwhile: it must not act.
     pub fn report_durably(&mut self, event: Event) -> Result<(), Gone> {
-        self.report(event)?;
-        let number = self.number;
-        let mut state = lock(&self.link.state);
-        loop {
-            let watch = state.jobs.get(&self.job);
-            if state.gone || watch.is_none_or(|watch| watch.cancelled) {
-                return Err(Gone);
-            }
-            if watch.is_some_and(|watch| watch.acknowledged >= number) {
-                return Ok(());
-            }
-            state = self
-                .link
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        self.reporter.report_durably(event)
     }
 
     /// Sends a whole artifact in pieces.
@@ -237,12 +230,9 @@ impl JobLink {
                 bytes: ByteVec::from(piece.to_vec()),
                 last: after.is_empty(),
             };
-            let number = self.next();
-            self.link.send(&ToDaemon::Artifact {
-                job: self.job,
-                number,
-                part,
-            })?;
+            let job = self.job;
+            self.reporter
+                .send(|number| ToDaemon::Artifact { job, number, part })?;
             if after.is_empty() {
                 return Ok(());
             }
@@ -251,14 +241,49 @@ impl JobLink {
     }
 
     /// Reports the end of the job, which is by now cleaned up.
-    pub fn ended(mut self, end: JobEnd) {
-        let number = self.next();
+    pub fn ended(self, end: JobEnd) {
+        let job = self.job;
         // If the daemon is gone it will decide by the job's policy.
-        let _ = self.link.send(&ToDaemon::Ended {
-            job: self.job,
-            number,
-            end,
-        });
+        let _ = self
+            .reporter
+            .send(|number| ToDaemon::Ended { job, number, end });
+    }
+}
+
+impl Reporter {
+    fn send(&self, message: impl FnOnce(u64) -> ToDaemon) -> Result<u64, Gone> {
+        let mut number = lock(&self.number);
+        *number = number.saturating_add(1);
+        self.link.send(&message(*number))?;
+        Ok(*number)
+    }
+
+    fn report(&self, event: Event) -> Result<u64, Gone> {
+        let job = self.job;
+        self.send(|number| ToDaemon::Event { job, number, event })
+    }
+
+    /// See [`JobLink::report_durably`].
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn report_durably(&self, event: Event) -> Result<(), Gone> {
+        let number = self.report(event)?;
+        let mut state = lock(&self.link.state);
+        loop {
+            let watch = state.jobs.get(&self.job);
+            if state.gone || watch.is_none_or(|watch| watch.cancelled) {
+                return Err(Gone);
+            }
+            if watch.is_some_and(|watch| watch.acknowledged >= number) {
+                return Ok(());
+            }
+            state = self
+                .link
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use super::link::{Gone, JobLink};
 use super::mediator::Mediator;
 use super::stop::Stop;
 use super::workspace::Workspace;
+use crate::egress;
 use casemate_protocol::Code;
 
 /// Largest output document that becomes an artifact.
@@ -77,7 +78,10 @@ fn attempt(ground: &Arc<Ground>, lease: Lease, report: &mut JobLink) -> Result<J
     // Order matters for clean-up: the compartments are declared after the
     // workspace and so end before it is unmounted.
     let workspace = prepare(&lease)?;
-    let mut compartments = Compartments::build(ground, &lease.spec, lease.uid_base, &workspace)
+    let reporter = report.reporter();
+    let record = Arc::new(move |event| reporter.report_durably(event).is_ok());
+    let (spec, base) = (&lease.spec, lease.uid_base);
+    let mut compartments = Compartments::build(ground, spec, base, &workspace, record)
         .map_err(|e| interrupted(&code::JOB_NO_SANDBOX, e))?;
     compartments
         .breakers()
@@ -182,6 +186,13 @@ fn admit(ground: &Ground, lease: &Lease) -> Result<Bundle, Ending> {
     }
     if !spec.inputs.iter().all(|input| files::is_name(&input.name)) {
         return Err(refused("an input has a name that is not a plain file name"));
+    }
+    let site = ground.egress.as_ref().map(|(site, _)| site);
+    for asked in spec.grants.egress() {
+        if !site.is_some_and(|site| site.covers(asked)) {
+            let why = format!("the site does not grant {asked}");
+            return Err(failed(&egress::code::NOT_SITE, why));
+        }
     }
     codec::decode_canonical(&lease.bundle).map_err(|e| refused(&e.to_string()))
 }

@@ -65,6 +65,7 @@ fn outside(pack: &str, key: &str, base: &str, probe: &str, shared: &str) -> Exit
         .unwrap();
     let test = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), 3).unwrap();
     let enclosure = Enclosure {
+        egress: None,
         packs: vec![pack.mount().unwrap()],
         programs: None,
         extra: vec![
@@ -139,6 +140,7 @@ impl Rooms {
                 pids,
             } => {
                 let spec = LaunchSpec {
+                    egress: false,
                     binds: self.binds(&profile),
                     profile,
                     name: name.clone(),

@@ -35,6 +35,7 @@ pub(crate) fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode 
         pack.verify().unwrap().mount().unwrap()
     });
     let how = Enclosure {
+        egress: None,
         packs: packs.into(),
         programs: None,
         extra: std::iter::once(Extra::read_only(hands.to_owned(), HANDS.to_owned()))
@@ -80,6 +81,7 @@ impl Stage {
         let (session, theirs) = UnixStream::pair().unwrap();
         let name = name.replace('_', "-");
         let spec = |profile: &str, uid, binds, argv: &[&str], passed: UnixStream| LaunchSpec {
+            egress: false,
             profile: profile.to_owned(),
             name: format!("{profile}-{name}"),
             uid,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Profile, Sockets};
+use super::{Egress, Profile, Sockets};
 use crate::sandbox::landlock::Right;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::seccomp;
@@ -83,15 +83,18 @@ impl Profile {
         };
         say(SURFACE, "user namespaces", below.to_owned());
         say(SURFACE, "Landlock", format!("ABI {} or later", self.abi));
-        if self.egress.is_empty() {
-            say(NETWORK, "hosts", "none: there is no network".to_owned());
-        }
-        for endpoint in &self.egress {
-            say(
-                NETWORK,
-                &endpoint.to_string(),
-                "through the proxy".to_owned(),
-            );
+        match &self.egress {
+            Egress::None => say(NETWORK, "hosts", "none: there is no network".to_owned()),
+            Egress::Site => {
+                let says = "what the site grants and the job names, through the proxy";
+                say(NETWORK, "hosts", says.to_owned());
+            }
+            Egress::Listed(all) => {
+                for endpoint in all {
+                    let says = "if the site grants it and the job names it, through the proxy";
+                    say(NETWORK, &endpoint.to_string(), says.to_owned());
+                }
+            }
         }
         Ok(facts)
     }

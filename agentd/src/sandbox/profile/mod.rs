@@ -23,10 +23,10 @@ use super::rlimits::Rlimits;
 use super::seccomp::Filter;
 use crate::code;
 
-pub use raw::Endpoint;
+pub use casemate_protocol::egress::Endpoint;
 
 /// The files, by name. `--profile` knows no others.
-const SHIPPED: [(&str, &str); 7] = [
+const SHIPPED: [(&str, &str); 8] = [
     ("desktop", include_str!("../profiles/desktop.toml")),
     ("hands", include_str!("../profiles/hands.toml")),
     ("script", include_str!("../profiles/script.toml")),
@@ -34,6 +34,7 @@ const SHIPPED: [(&str, &str); 7] = [
     ("office", include_str!("../profiles/office.toml")),
     ("browser", include_str!("../profiles/browser.toml")),
     ("model", include_str!("../profiles/model.toml")),
+    ("proxy", include_str!("../profiles/proxy.toml")),
 ];
 
 /// Where a job's documents are, inside.
@@ -62,6 +63,28 @@ pub enum Sockets {
     Listed(BTreeSet<String>),
 }
 
+/// What may be reached through a job's proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Egress {
+    /// Nothing.
+    None,
+    /// Of what the site grants, these.
+    Listed(BTreeSet<Endpoint>),
+    /// What the site grants.
+    Site,
+}
+
+impl Egress {
+    /// Whether a job may name this.
+    pub fn covers(&self, asked: &Endpoint) -> bool {
+        match self {
+            Self::None => false,
+            Self::Site => true,
+            Self::Listed(all) => all.iter().any(|one| one.covers(&asked.host, asked.port)),
+        }
+    }
+}
+
 /// What the workspace may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkspaceLimit {
@@ -82,7 +105,7 @@ pub struct Profile {
     pub(crate) filter: Filter,
     pub(crate) user_namespaces: bool,
     pub(crate) sockets: Sockets,
-    pub(crate) egress: BTreeSet<Endpoint>,
+    pub(crate) egress: Egress,
     pub(crate) pack: BTreeMap<String, Right>,
     pub(crate) private: BTreeMap<String, PrivateFs>,
     pub(crate) binds: BTreeMap<String, Right>,
@@ -154,8 +177,8 @@ impl Profile {
         &self.about
     }
 
-    /// Hosts and ports that a job of it may reach through the proxy.
-    pub fn egress(&self) -> &BTreeSet<Endpoint> {
+    /// What a job of it may reach through the proxy.
+    pub fn egress(&self) -> &Egress {
         &self.egress
     }
 
@@ -242,7 +265,9 @@ mod tests {
         for name in Profile::names() {
             let profile = Profile::shipped(name).unwrap();
             assert_eq!(profile.name, name);
-            assert!(profile.egress.is_empty(), "{name} reaches the network");
+            let reaches = ["desktop", "office", "browser"].contains(&name);
+            let egress = if reaches { Egress::Site } else { Egress::None };
+            assert_eq!(profile.egress, egress, "{name}");
             assert_eq!(profile.user_namespaces, name == "browser");
             assert_eq!(profile.calls.contains("browser"), name == "browser");
             profile.check_kernel().unwrap();

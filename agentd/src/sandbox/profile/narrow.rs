@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{PrivateFs, Profile, Sockets, WorkspaceLimit};
+use super::{Egress, Endpoint, PrivateFs, Profile, Sockets, WorkspaceLimit};
 use crate::sandbox::cgroup::LeafLimits;
 use crate::sandbox::landlock::Right;
 use crate::sandbox::refusal::Refusal;
@@ -26,7 +26,7 @@ impl Profile {
             calls: calls.into_iter().collect(),
             user_namespaces: self.user_namespaces && other.user_namespaces,
             sockets: self.sockets.meet(&other.sockets),
-            egress: self.egress.intersection(&other.egress).cloned().collect(),
+            egress: self.egress.meet(&other.egress),
             pack: meet_paths(&self.pack, &other.pack),
             private: meet_private(&self.private, &other.private),
             binds: meet_paths(&self.binds, &other.binds),
@@ -74,6 +74,21 @@ impl Sockets {
                     .map(|(path, ..)| path.clone())
                     .collect::<BTreeSet<_>>(),
             ),
+        }
+    }
+}
+
+impl Egress {
+    fn meet(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => Self::None,
+            (Self::Site, rest) | (rest, Self::Site) => rest.clone(),
+            (Self::Listed(a), Self::Listed(b)) => {
+                let within = |all: &Self, one: &&Endpoint| all.covers(one);
+                let of_a = a.iter().filter(|one| within(other, one));
+                let of_b = b.iter().filter(|one| within(self, one));
+                Self::Listed(of_a.chain(of_b).cloned().collect())
+            }
         }
     }
 }
@@ -178,7 +193,7 @@ mod tests {
         }
 
         #[test]
-        fn a_narrowed_profile_is_within_both(one in 0..7usize, two in 0..7usize) {
+        fn a_narrowed_profile_is_within_both(one in 0..8usize, two in 0..8usize) {
             let names: Vec<&str> = Profile::names().collect();
             let a = Profile::shipped(names[one]).unwrap();
             let b = Profile::shipped(names[two]).unwrap();
@@ -188,7 +203,7 @@ mod tests {
             prop_assert!(!both.user_namespaces || (a.user_namespaces && b.user_namespaces));
             for whole in [a, b] {
                 prop_assert!(both.calls.is_subset(&whole.calls));
-                prop_assert!(both.egress.is_subset(&whole.egress));
+                prop_assert!(both.egress == Egress::None || both.egress == whole.egress);
                 prop_assert!(both.leaf.memory_bytes <= whole.leaf.memory_bytes);
                 prop_assert!(both.leaf.pids <= whole.leaf.pids);
                 prop_assert!(both.leaf.cpu_percent <= whole.leaf.cpu_percent);
@@ -206,6 +221,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn hosts_only_become_fewer() {
+        let listed = |all: &[&str]| {
+            Egress::Listed(
+                all.iter()
+                    .map(|one| Endpoint::parse(one).unwrap())
+                    .collect(),
+            )
+        };
+        let one = listed(&["*.site.example:443", "a.example:80"]);
+        let two = listed(&["b.site.example:443", "a.example:81", "site.example:443"]);
+        assert_eq!(one.meet(&two), listed(&["b.site.example:443"]));
+        assert_eq!(two.meet(&one), one.meet(&two));
+        assert_eq!(one.meet(&Egress::Site), one);
+        assert_eq!(Egress::None.meet(&Egress::Site), Egress::None);
     }
 
     #[test]

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use casemate_protocol::egress::Endpoint;
+use serde::Deserialize;
 
-use super::{PrivateFs, Profile, Sockets, WORKSPACE, WorkspaceLimit, is_plain};
+use super::{Egress, PrivateFs, Profile, Sockets, WORKSPACE, WorkspaceLimit, is_plain};
 use crate::code;
 use crate::sandbox::cgroup::LeafLimits;
 use crate::sandbox::landlock::{self, Right};
 use crate::sandbox::refusal::{At, Refusal};
 use crate::sandbox::rlimits::Rlimits;
-use crate::sandbox::seccomp::Filter;
+use crate::sandbox::seccomp::{Filter, PROXIED};
 
 /// Unknown keys are refused, so a grant or limit that is misspelt is an error and
 /// not an absence.
@@ -26,8 +27,7 @@ struct RawProfile {
     sockets: RawSockets,
     #[serde(default)]
     user_namespaces: bool,
-    #[serde(default)]
-    egress: Vec<String>,
+    egress: Option<RawEgress>,
     pack: BTreeMap<String, Right>,
     private: BTreeMap<String, PrivateFs>,
     binds: BTreeMap<String, Right>,
@@ -37,6 +37,13 @@ struct RawProfile {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum RawSockets {
+    Word(String),
+    List(Vec<String>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RawEgress {
     Word(String),
     List(Vec<String>),
 }
@@ -57,43 +64,6 @@ struct RawLimits {
 
 fn least_abi() -> u32 {
     landlock::LEAST
-}
-
-/// A host by its exact name and one port.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Endpoint {
-    /// The name, in lower case.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
-
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-impl Endpoint {
-    /// `HOST:PORT`, the host a name of letters, digits, `-` and `.`.
-    fn parse(text: &str) -> Option<Self> {
-        let (host, port) = text.rsplit_once(':')?;
-        let label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label
-                    .chars()
-                    .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-'))
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        let port = port.parse().ok().filter(|port| *port != 0)?;
-        // A bare address has no name to be resolved and checked.
-        let named = host.chars().any(|c| c.is_ascii_lowercase());
-        (named && host.len() <= 253 && host.split('.').all(label)).then(|| Self {
-            host: host.to_owned(),
-            port,
-        })
-    }
 }
 
 /// Reads and checks.
@@ -125,12 +95,11 @@ impl RawProfile {
         self.check_paths()?;
         let sockets = self.check_sockets()?;
         let (leaf, rlimits, workspace) = self.check_limits()?;
+        if self.calls.iter().any(|set| set == PROXIED) {
+            return Err(format!("the set {PROXIED} is agentd's to add"));
+        }
         let filter = Filter::compile(&self.calls).map_err(|e| e.why)?;
-        let egress = self
-            .egress
-            .iter()
-            .map(|text| Endpoint::parse(text).ok_or(format!("egress {text} is not NAME:PORT")))
-            .collect::<Result<_, _>>()?;
+        let egress = self.check_egress()?;
         Ok(Profile {
             name: self.name,
             about: self.about,
@@ -211,6 +180,20 @@ impl RawProfile {
         Ok(sockets)
     }
 
+    fn check_egress(&self) -> Result<Egress, String> {
+        let endpoint =
+            |text: &String| Endpoint::parse(text).ok_or(format!("egress {text} is not NAME:PORT"));
+        match &self.egress {
+            None => Ok(Egress::None),
+            Some(RawEgress::Word(word)) if word == "site" => Ok(Egress::Site),
+            Some(RawEgress::Word(word)) => Err(format!("egress = {word:?} is not site")),
+            Some(RawEgress::List(list)) => {
+                let all = list.iter().map(endpoint).collect::<Result<_, _>>()?;
+                Ok(Egress::Listed(all))
+            }
+        }
+    }
+
     fn check_limits(&self) -> Result<(LeafLimits, Rlimits, Option<WorkspaceLimit>), String> {
         let limits = self.limits;
         for (name, value) in [
@@ -264,6 +247,8 @@ mod tests {
             ("version = 1", "version = 1\negress = [\"127.0.0.1:80\"]"),
             ("version = 1", "version = 1\negress = [\"a.example\"]"),
             ("version = 1", "version = 1\negress = [\"*.example:443\"]"),
+            ("version = 1", "version = 1\negress = \"all\""),
+            ("\"base\"", "\"base\", \"proxied\""),
             ("\"/tmp\"", "\"/tmp/../etc\""),
             ("\"base\"", "\"everything\""),
             ("\"/usr/lib\" = \"execute\"", "\"/usr/lib\" = \"write\""),
@@ -292,14 +277,11 @@ mod tests {
             "version = 1\negress = [\"a.example:443\"]",
             1,
         );
-        assert_eq!(
-            Profile::parse(&egress)
-                .unwrap()
-                .egress
-                .first()
-                .unwrap()
-                .to_string(),
-            "a.example:443"
-        );
+        let listed = Profile::parse(&egress).unwrap().egress;
+        let asked = Endpoint::parse("a.example:443").unwrap();
+        assert_eq!(listed, Egress::Listed([asked.clone()].into()));
+        assert!(listed.covers(&asked) && Egress::Site.covers(&asked));
+        assert!(!listed.covers(&Endpoint::parse("b.example:443").unwrap()));
+        assert!(!Egress::None.covers(&asked));
     }
 }
