@@ -7,11 +7,11 @@
 
 use std::cmp::Ordering;
 
-use super::{Entry, Ledger, Line, Recorded, SeenClock, SeenHead};
+use super::{Entry, Ledger, Line, Recorded, Seen, SeenClock};
 use crate::code::{self, Code};
 use crate::digest::Digest;
 use crate::leaf::TpmClock;
-use crate::merkle;
+use crate::merkle::Frontier;
 use crate::messages::history;
 use crate::time::readable;
 use crate::verdict::{Check, Outcome, Subject};
@@ -28,26 +28,12 @@ impl Ledger {
     /// looked for in it.
     #[must_use]
     pub fn checks(&self, new: &Entry, leaves: Option<&[Digest]>) -> Vec<Check> {
-        let mut checks: Vec<Check> = Vec::new();
         let earlier = self.by_key.get(&new.key).map_or(&[][..], Vec::as_slice);
-        let earlier: Vec<(u64, &Entry)> = earlier
-            .iter()
-            .filter_map(|at| self.entry(*at))
-            .filter(|(_, entry)| entry.evidence != new.evidence)
-            .collect();
-        for (number, old) in &earlier {
-            for check in compared(*number, old, new) {
-                // One of a kind is enough; a certain one counts more than a possible one.
-                match checks.iter_mut().find(|known| known.code == check.code) {
-                    None => checks.push(check),
-                    Some(known) if known.outcome != Outcome::Fail => *known = check,
-                    Some(_) => {}
-                }
-            }
-        }
-        checks.extend(leaves.and_then(|leaves| lost_head(&earlier, new, leaves)));
+        let mut checks = self.contradictions(earlier, new);
+        checks.extend(leaves.and_then(|leaves| self.lost_head(earlier, new, leaves)));
+        let others = earlier.iter().filter(|seen| !seen.is(new)).count();
         if checks.is_empty() {
-            checks.push(match (new.clock, earlier.len()) {
+            checks.push(match (new.clock, others) {
                 (None, _) => Check::unjudged(SUBJECT, history::not_comparable()),
                 (Some(_), 0) => Check::pass(SUBJECT, history::first()),
                 (Some(_), count) => Check::pass(SUBJECT, history::follows(count)),
@@ -60,6 +46,101 @@ impl Ledger {
             checks.push(Check::note(SUBJECT, &code::LEDGER_TORN).saying(history::torn(record)));
         }
         checks
+    }
+
+    /// What earlier records of the key contradict: one check of a kind, a certain one rather than a
+    /// possible one. As many records as fit a ledger are passed, so a check is worded only when it
+    /// is shown.
+    fn contradictions(&self, earlier: &[Seen], new: &Entry) -> Vec<Check> {
+        let mut found: Vec<(Contradiction, Seen)> = Vec::new();
+        let Some(is) = new.clock else {
+            return Vec::new();
+        };
+        for seen in earlier.iter().filter(|seen| !seen.is(new)) {
+            let order = order(seen.clock, is);
+            let surely_later = new.asked_ms.is_some_and(|asked| asked >= seen.at_ms);
+            let by_clock = by_clock(order, surely_later, seen.clock, is);
+            let by_head = || self.by_head(order, surely_later, seen, new);
+            for one in by_clock.into_iter().chain(by_head()) {
+                match found.iter_mut().find(|(known, _)| known.code == one.code) {
+                    None => found.push((one, *seen)),
+                    Some(known) if known.0.outcome != Outcome::Fail => *known = (one, *seen),
+                    Some(_) => {}
+                }
+            }
+        }
+        let worded = found.into_iter();
+        let worded = worded.filter_map(|(one, seen)| Some((one, self.entry(seen.at)?)));
+        worded
+            .map(|(one, (number, old))| one.check(number, old, new))
+            .collect()
+    }
+
+    /// What two heads of one audit log say: the later one is longer, or the same.
+    fn by_head(
+        &self,
+        order: Option<Ordering>,
+        surely_later: bool,
+        seen: &Seen,
+        new: &Entry,
+    ) -> Option<Contradiction> {
+        let (had, has) = (seen.entries?, new.audit.as_ref()?);
+        order?;
+        let later = surely_later || order != Some(Ordering::Greater);
+        let sizes = if later {
+            had.cmp(&has.size)
+        } else {
+            has.size.cmp(&had)
+        };
+        if sizes == Ordering::Less {
+            return None;
+        }
+        // Only now the record itself is looked at.
+        let (_, old) = self.entry(seen.at)?;
+        let was = old.audit.as_ref()?;
+        let code = match sizes {
+            _ if was.origin != has.origin => return None,
+            Ordering::Greater => &code::CLOCK_SNAPSHOT,
+            _ if was.root != has.root => &code::CLOCK_CLONE,
+            _ => return None,
+        };
+        Some(Contradiction {
+            code,
+            outcome: Outcome::Fail,
+            of: Of::Heads,
+        })
+    }
+
+    /// An earlier head that the export, which goes further, does not contain. One pass over the
+    /// export, however many heads there are.
+    fn lost_head(&self, earlier: &[Seen], new: &Entry, leaves: &[Digest]) -> Option<Check> {
+        let origin = &new.audit.as_ref()?.origin;
+        let others = earlier.iter().filter(|seen| !seen.is(new));
+        let heads = others.filter_map(|seen| {
+            let (number, old) = self.entry(seen.at)?;
+            let head = old.audit.as_ref().filter(|head| head.origin == *origin)?;
+            Some((usize::try_from(head.size).ok()?, number, head))
+        });
+        let mut heads: Vec<_> = heads.filter(|(size, ..)| *size <= leaves.len()).collect();
+        heads.sort_by_key(|(size, number, _)| (*size, *number));
+        let (mut frontier, mut covered, mut root) = (Frontier::default(), 0, None);
+        for (size, number, head) in heads {
+            for leaf in leaves.get(covered..size).unwrap_or_default() {
+                frontier.append(*leaf);
+                root = None;
+            }
+            covered = size;
+            let found = *root.get_or_insert_with(|| frontier.root());
+            if found != head.root {
+                let record = format!(
+                    "record {number}: root {} of {} entries",
+                    head.root, head.size
+                );
+                let check = Check::fail(SUBJECT, &code::CLOCK_CLONE);
+                return Some(check.sides(record, format!("in the export: {found}")));
+            }
+        }
+        None
     }
 
     fn seen(&self, new: &Entry) -> Option<Check> {
@@ -86,45 +167,65 @@ impl Ledger {
     }
 }
 
-/// What one earlier record says.
-fn compared(number: u64, old: &Entry, new: &Entry) -> Vec<Check> {
-    let (Some(was), Some(is)) = (old.clock, new.clock) else {
-        return Vec::new();
-    };
-    let surely_later = new.asked_ms.is_some_and(|asked| asked >= old.at_ms);
-    let sides = |check: Check| {
-        let record = format!("after record {number}: {}", shown(was.clock));
-        check.sides(record, shown(is.clock))
-    };
-    let order = order(was, is);
-    let mut checks = Vec::new();
-    match (order, surely_later) {
-        (Some(Ordering::Less | Ordering::Equal), _) => {}
-        // It was made later, and its clock is not: it went back.
-        (_, true) => checks.push(sides(Check::fail(SUBJECT, gone_back(was.clock, is.clock)))),
-        // No order at all: not the clocks of one TPM.
-        (None, false) => checks.push(sides(Check::fail(SUBJECT, &code::CLOCK_CLONE))),
-        (Some(Ordering::Greater), false) => {
-            let check = Check::weak(SUBJECT, gone_back(was.clock, is.clock));
-            checks.push(sides(check.saying(history::maybe_older(number))));
+/// What an earlier record and a new evidence cannot both say.
+#[derive(Debug, Clone, Copy)]
+struct Contradiction {
+    code: &'static Code,
+    outcome: Outcome,
+    of: Of,
+}
+
+/// What contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Clocks,
+    Heads,
+}
+
+impl Contradiction {
+    fn check(self, number: u64, old: &Entry, new: &Entry) -> Check {
+        let check = match self.outcome {
+            Outcome::Weak => Check::weak(SUBJECT, self.code).saying(history::maybe_older(number)),
+            _ => Check::fail(SUBJECT, self.code),
+        };
+        let clock = |entry: &Entry| {
+            entry
+                .clock
+                .map(|seen| shown(seen.clock))
+                .unwrap_or_default()
+        };
+        let head = |entry: &Entry| {
+            let head = entry.audit.as_ref();
+            let head = head.map(|head| format!("{} entries, root {}", head.size, head.root));
+            head.unwrap_or_default()
+        };
+        match self.of {
+            Of::Clocks => check.sides(format!("after record {number}: {}", clock(old)), clock(new)),
+            Of::Heads => check.sides(format!("record {number}: {}", head(old)), head(new)),
         }
     }
-    if let (Some(had), Some(has)) = (&old.audit, &new.audit) {
-        let later = surely_later || order != Some(Ordering::Greater);
-        let (first, second) = if later { (had, has) } else { (has, had) };
-        let code = match first.size.cmp(&second.size) {
-            _ if first.origin != second.origin || order.is_none() => None,
-            Ordering::Greater => Some(&code::CLOCK_SNAPSHOT),
-            Ordering::Equal if first.root != second.root => Some(&code::CLOCK_CLONE),
-            Ordering::Equal | Ordering::Less => None,
-        };
-        let head = |head: &SeenHead| format!("{} entries, root {}", head.size, head.root);
-        checks.extend(code.map(|code| {
-            let record = format!("record {number}: {}", head(had));
-            Check::fail(SUBJECT, code).sides(record, head(has))
-        }));
-    }
-    checks
+}
+
+/// What two clocks say.
+fn by_clock(
+    order: Option<Ordering>,
+    surely_later: bool,
+    was: SeenClock,
+    is: SeenClock,
+) -> Option<Contradiction> {
+    let (code, outcome) = match (order, surely_later) {
+        (Some(Ordering::Less | Ordering::Equal), _) => return None,
+        // It was made later, and its clock is not: it went back.
+        (_, true) => (gone_back(was.clock, is.clock), Outcome::Fail),
+        // No order at all: not the clocks of one TPM.
+        (None, false) => (&code::CLOCK_CLONE, Outcome::Fail),
+        (Some(Ordering::Greater), false) => (gone_back(was.clock, is.clock), Outcome::Weak),
+    };
+    Some(Contradiction {
+        code,
+        outcome,
+        of: Of::Clocks,
+    })
 }
 
 /// How the clock of one evidence stands to that of another; none when neither can come first.
@@ -150,33 +251,6 @@ fn gone_back(was: TpmClock, is: TpmClock) -> &'static Code {
     } else {
         &code::CLOCK_BACK
     }
-}
-
-/// An earlier head that the export, which goes further, does not contain.
-fn lost_head(earlier: &[(u64, &Entry)], new: &Entry, leaves: &[Digest]) -> Option<Check> {
-    let origin = &new.audit.as_ref()?.origin;
-    let heads = earlier.iter().filter_map(|(number, entry)| {
-        let head = entry.audit.as_ref()?;
-        (head.origin == *origin).then_some((number, head))
-    });
-    for (number, head) in heads {
-        let Some(covered) = usize::try_from(head.size)
-            .ok()
-            .and_then(|n| leaves.get(..n))
-        else {
-            continue;
-        };
-        let found = merkle::root(covered);
-        if found != head.root {
-            let record = format!(
-                "record {number}: root {} of {} entries",
-                head.root, head.size
-            );
-            let check = Check::fail(SUBJECT, &code::CLOCK_CLONE);
-            return Some(check.sides(record, format!("in the export: {found}")));
-        }
-    }
-    None
 }
 
 fn shown(clock: TpmClock) -> String {

@@ -29,9 +29,27 @@ pub struct Ledger {
     lines: Vec<(u64, Line)>,
     heads: Vec<Digest>,
     torn: Option<Torn>,
-    by_key: HashMap<Vec<u8>, Vec<usize>>,
+    by_key: HashMap<Vec<u8>, Vec<Seen>>,
     by_evidence: HashMap<Digest, usize>,
     by_enrolment: HashMap<Digest, usize>,
+}
+
+/// What of a record every later evidence of its key is held against: together, so that a long
+/// ledger is passed quickly.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: usize,
+    at_ms: u64,
+    evidence: Option<Digest>,
+    clock: SeenClock,
+    entries: Option<u64>,
+}
+
+impl Seen {
+    /// Whether it is of this very evidence.
+    fn is(&self, entry: &Entry) -> bool {
+        self.evidence == entry.evidence
+    }
 }
 
 /// A tail that was not written to its end.
@@ -226,8 +244,15 @@ impl Ledger {
     fn take(&mut self, number: u64, line: Line) {
         let at = self.lines.len();
         if let Line::Judged(entry) = &line {
-            if entry.clock.is_some() {
-                self.by_key.entry(entry.key.clone()).or_default().push(at);
+            if let Some(clock) = entry.clock {
+                let seen = Seen {
+                    at,
+                    at_ms: entry.at_ms,
+                    evidence: entry.evidence,
+                    clock,
+                    entries: entry.audit.as_ref().map(|head| head.size),
+                };
+                self.by_key.entry(entry.key.clone()).or_default().push(seen);
             }
             if let Some(evidence) = entry.evidence {
                 self.by_evidence.entry(evidence).or_insert(at);
