@@ -4,7 +4,7 @@
 //! SHA-256 of a domain and the body, so the TPM's signature covers every member. The member
 //! `digests` repeats each other member's digest, so that an altered member is named.
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 
 use crate::codec::{self, CodecError};
 use crate::digest::Digest;
@@ -259,6 +259,7 @@ impl Evidence {
     /// [`CodecError`] when it is not one canonical evidence of this version, or a member is
     /// longer than the format allows.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        check_counts(bytes)?;
         let evidence: Self = codec::decode_canonical(bytes, MAX_EVIDENCE)?;
         codec::expect_format(&evidence.body.format, FORMAT)?;
         evidence.check_sizes()?;
@@ -292,10 +293,6 @@ impl Evidence {
             ("log_key", body.log_key.signature.len(), 1024),
             ("audit", body.audit.note.len(), crate::checkpoint::MAX_NOTE),
             ("audit", body.audit.cosignature.len(), 1024),
-            ("artifacts", body.artifacts.len(), 64),
-            ("statements", body.statements.len(), 64),
-            ("digests", body.digests.len(), MEMBERS.len()),
-            ("quotes", self.quotes.len(), 4),
         ];
         for (member, len, max) in limits {
             codec::expect_at_most(member, len, max)?;
@@ -310,7 +307,91 @@ impl Evidence {
         for quote in &self.quotes {
             codec::expect_at_most("quotes", quote.attest.len(), 1024)?;
             codec::expect_at_most("quotes", quote.signature.len(), 1024)?;
-            codec::expect_at_most("quotes", quote.pcrs.len(), 24)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many elements each list of an evidence has, before any is decoded: an element of one byte
+/// would take twenty-four in memory.
+fn check_counts(bytes: &[u8]) -> Result<(), CodecError> {
+    if bytes.len() > MAX_EVIDENCE {
+        return Err(CodecError::TooLarge {
+            size: bytes.len(),
+            max: MAX_EVIDENCE,
+        });
+    }
+    let mut lists = Lists {
+        decoder: Decoder::new(bytes),
+        over: Ok(()),
+    };
+    lists.exactly(2)?;
+    lists.exactly(MEMBERS.len().saturating_add(1))?;
+    lists.skip(12)?;
+    lists.elements("artifacts", 64)?;
+    lists.skip(1)?;
+    lists.elements("statements", 64)?;
+    lists.elements("digests", MEMBERS.len())?;
+    for _ in 0..lists.at_most("quotes", 4)? {
+        lists.exactly(3)?;
+        lists.skip(2)?;
+        lists.elements("quotes", 24)?;
+    }
+    // Only of an encoding whose lists are where they belong.
+    lists.over
+}
+
+/// The lists of an encoding, without their elements.
+struct Lists<'b> {
+    decoder: Decoder<'b>,
+    /// The first list that has too many.
+    over: Result<(), CodecError>,
+}
+
+impl Lists<'_> {
+    /// The number of the next list's elements.
+    fn count(&mut self) -> Result<usize, CodecError> {
+        let offset = self.decoder.position();
+        let malformed = |reason: String| CodecError::Malformed { offset, reason };
+        let count = self
+            .decoder
+            .array()
+            .map_err(|error| malformed(error.to_string()))?;
+        let count = count.ok_or_else(|| malformed("a list without a length".to_owned()))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    fn exactly(&mut self, wanted: usize) -> Result<(), CodecError> {
+        let offset = self.decoder.position();
+        let count = self.count()?;
+        if count == wanted {
+            return Ok(());
+        }
+        let reason = format!("a list of {count}, {wanted} are wanted");
+        Err(CodecError::Malformed { offset, reason })
+    }
+
+    fn at_most(&mut self, member: &'static str, max: usize) -> Result<usize, CodecError> {
+        let count = self.count()?;
+        if self.over.is_ok() {
+            self.over = codec::expect_at_most(member, count, max);
+        }
+        Ok(count)
+    }
+
+    /// A list of at most `max`, passed over.
+    fn elements(&mut self, member: &'static str, max: usize) -> Result<(), CodecError> {
+        let count = self.at_most(member, max)?;
+        self.skip(count)
+    }
+
+    fn skip(&mut self, count: usize) -> Result<(), CodecError> {
+        for _ in 0..count {
+            let offset = self.decoder.position();
+            self.decoder.skip().map_err(|error| CodecError::Malformed {
+                offset,
+                reason: error.to_string(),
+            })?;
         }
         Ok(())
     }

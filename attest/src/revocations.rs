@@ -148,6 +148,12 @@ impl Revocations {
         at.ok().and_then(|at| self.entries.get(at))
     }
 
+    /// Whether anything of this kind is revoked.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.entries.iter().any(|entry| entry.kind == kind)
+    }
+
     /// How old the list is, in milliseconds; 0 for one of the future.
     #[must_use]
     pub const fn age_ms(&self, now_ms: u64) -> u64 {

@@ -333,3 +333,32 @@ fn what_secure_boot_trusts_is_explained() {
         assert!(text.contains(&Digest::of(key).to_string()), "{text}");
     }
 }
+
+/// As many events as an attacker likes hide no kind of fault, and make no report without end.
+#[test]
+fn many_faults_of_a_kind_are_counted_and_hide_no_other() {
+    let verdict = blessed(|events| {
+        named(events, "SecureBoot").3 = variable(&GLOBAL, "SecureBoot", &[0]);
+        for _ in 0..1000 {
+            events.push((7, ACTION, "late", b"late".to_vec()));
+            events.push((0, 1, "late", b"late".to_vec()));
+        }
+    });
+    assert!(verdict.failures().contains(&"secure-boot.off"));
+    for pcr in ["register 0:", "register 7:"] {
+        let late = verdict.checks().iter().filter(|check| {
+            let is_late = check.code.is_some_and(|code| code.id == "separator.after");
+            is_late && check.detail.starts_with(pcr)
+        });
+        let late: Vec<_> = late.collect();
+        assert_eq!(late.len(), 16);
+        let last = &late[15].detail;
+        assert!(last.ends_with(", and 984 more like it"), "{last}");
+    }
+    let entry = casemate_attest::ledger::Entry::of(&verdict, b"file", 0);
+    let mut codes = entry.codes.clone();
+    codes.sort();
+    codes.dedup();
+    assert_eq!(codes.len(), entry.codes.len());
+    assert!(codes.len() < 64);
+}

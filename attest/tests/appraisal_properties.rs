@@ -162,7 +162,7 @@ impl Case {
             accept_development: false,
         })
         .unwrap();
-        assert!(verifier.keep_log(self.genuine.bytes()));
+        assert!(verifier.keep_log(self.genuine.bytes()).unwrap());
         verifier.judge(&evidence).unwrap().decision() == Decision::Pass
     }
 

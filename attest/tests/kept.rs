@@ -8,10 +8,12 @@
 mod stand;
 
 use casemate_attest::digest::Digest;
+use casemate_attest::enrolment::Root;
 use casemate_attest::release::key_id;
 use casemate_attest::revocations::{Entry, Kind, OLD_MS, Revocations};
 use casemate_attest::verdict::Verdict;
 use casemate_attest::verify::{Inputs, Verifier};
+use casemate_attest::x509::{Authorities, Certificate};
 use stand::{Events, NOW, SECURITY, Stand, firmware_events, firmware_log, hashes, variable};
 
 /// The verdict of a verifier that was given something.
@@ -89,6 +91,66 @@ fn what_the_owner_revoked_is_refused() {
     assert_eq!(verdict.failures(), [""; 0]);
     let text = verdict.text();
     assert!(text.contains("List 7, 0 days old, 1 entries."), "{text}");
+}
+
+/// The TPM's certificate is by an intermediate authority, and that one by a root.
+#[test]
+fn an_authority_is_revoked_wherever_it_stands_in_the_path() {
+    let file = |name: &str| {
+        let folder = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/src/selftest/vectors/certificates"
+        );
+        std::fs::read(std::path::Path::new(folder).join(name)).unwrap()
+    };
+    let read = |name: &str| Certificate::read(&file(name)).unwrap();
+    let (root, between) = (read("swtpm-root.der"), read("swtpm-intermediate.der"));
+    assert_eq!(between.issuer_digest(), root.subject_digest());
+    let mut authorities = Authorities::default();
+    authorities.add_roots(&file("swtpm-root.der")).unwrap();
+    let intermediate = file("swtpm-intermediate.der");
+    authorities.add_intermediates(&intermediate).unwrap();
+    let stand = Stand {
+        certified: Some((file("swtpm-p256.public"), file("swtpm-p256.der"))),
+        root: Root::SwtpmCa,
+        ..Stand::default()
+    };
+    let judge = |revoked: Digest, authorities: Option<&Authorities>| {
+        let auditor = stand.auditor();
+        let evidence = stand.evidence(&auditor.challenge).to_bytes();
+        let owner_key = stand.owner.verifying_key();
+        let mut verifier = Verifier::new(Inputs {
+            evidence: &[],
+            enrolment: &auditor.enrolment,
+            owner_key: &owner_key,
+            release_key: stand.release_key.verifying_key(),
+            challenge: Some(&auditor.challenge),
+            secret: Some(&auditor.secret),
+            export: None,
+            now_ms: NOW,
+            accept_development: false,
+        })
+        .unwrap();
+        if let Some(authorities) = authorities {
+            verifier.trust(authorities);
+        }
+        let list = list(&stand, NOW, 0, &[(Kind::EndorsementCa, revoked)]);
+        verifier.revoke(&list).unwrap();
+        verifier.judge(&evidence).unwrap().line()
+    };
+    for (authority, name) in [(&between, "the issuer"), (&root, "its root")] {
+        let line = judge(authority.subject_digest(), Some(&authorities));
+        assert_eq!(line, "FAIL: ek.ca-revoked", "{name}");
+    }
+    let stranger = read("test-root.der").subject_digest();
+    let line = judge(stranger, Some(&authorities));
+    assert_eq!(line, "PASS (software TPM root)");
+    // Without authorities nothing above the issuer is known, and that is said.
+    let line = judge(between.subject_digest(), None);
+    assert_eq!(line, "FAIL: ek.ca-revoked");
+    let line = judge(root.subject_digest(), None);
+    assert!(line.starts_with("CONDITIONAL"), "{line}");
+    assert!(line.ends_with("ek.ca-untraced"), "{line}");
 }
 
 #[test]
@@ -203,7 +265,9 @@ fn changed(name: &str, data: Vec<u8>) -> String {
         platform_policy: true,
         ..Stand::default()
     };
-    let verdict = judged(&stand, |verifier| assert!(verifier.keep_log(enrolled)));
+    let verdict = judged(&stand, |verifier| {
+        assert!(verifier.keep_log(enrolled).unwrap())
+    });
     assert_eq!(verdict.failures(), ["register.platform"]);
     verdict
         .text()
@@ -230,7 +294,10 @@ fn a_difference_since_enrolment_is_explained() {
 fn a_log_that_is_not_of_the_enrolment_is_not_kept() {
     let stand = Stand::default();
     judged(&stand, |verifier| {
-        assert!(!verifier.keep_log(b"another log".to_vec()));
+        let another = firmware_log(&replaced("driver", b"another".to_vec()));
+        assert!(!verifier.keep_log(another).unwrap());
+        let error = verifier.keep_log(b"no log".to_vec()).unwrap_err();
+        assert_eq!(error.code().id, "log.malformed");
     });
 }
 
@@ -249,7 +316,9 @@ fn a_retyped_event_of_the_platform_is_refused_with_the_log_of_enrolment() {
         enrolled: Some(enrolled.clone()),
         ..Stand::default()
     };
-    let verdict = judged(&stand, |verifier| assert!(verifier.keep_log(enrolled)));
+    let verdict = judged(&stand, |verifier| {
+        assert!(verifier.keep_log(enrolled).unwrap())
+    });
     assert_eq!(verdict.failures(), ["platform.type"]);
 }
 
@@ -333,8 +402,24 @@ mod command {
         let (exit, said) = folder.verify("--revoked evidence");
         assert_eq!(exit, 2, "{said}");
         let (exit, said) = folder.verify("--enrolled-log evidence");
+        assert_eq!(exit, 2);
+        assert!(said.contains("code log."), "{said}");
+        let other = firmware_log(&replaced("driver", b"another".to_vec()));
+        folder.write("other.log", &other);
+        let (exit, said) = folder.verify("--enrolled-log other.log");
         assert_eq!(exit, 1);
         assert!(said.contains("code platform.log"), "{said}");
+        // Also when it is the very file that the enrolment names.
+        let unread = Stand {
+            enrolled: Some(b"no log".to_vec()),
+            ..Stand::default()
+        };
+        folder.write("enrolment", &unread.enrolment());
+        folder.write("no.log", b"no log");
+        let (exit, said) = folder.verify("--enrolled-log no.log");
+        assert_eq!(exit, 2, "{said}");
+        assert!(said.contains("code log.malformed"), "{said}");
+        folder.write("enrolment", &stand.enrolment());
         folder.write("releases/two.cose", b"no manifest");
         let (exit, said) = folder.verify("--releases releases");
         assert_eq!(exit, 1);

@@ -547,3 +547,18 @@ fn what_is_read_can_be_gone_on_from() {
     });
     result.unwrap();
 }
+
+/// Seeds for the fuzz target: records of every kind, and a torn line.
+#[test]
+#[ignore = "writes the fuzz target's seeds"]
+fn write_fuzz_seeds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/ledger");
+    std::fs::create_dir_all(&folder).unwrap();
+    let whole = written();
+    let torn = &whole[..whole.len() - 40];
+    let mut ledger = Ledger::read(torn).unwrap();
+    let more = ledger.append(Entry::unjudged(b"x", NOW, None, "format.malformed"));
+    std::fs::write(folder.join("went-on"), [torn, &more].concat()).unwrap();
+    std::fs::write(folder.join("torn"), torn).unwrap();
+    std::fs::write(folder.join("whole"), whole).unwrap();
+}

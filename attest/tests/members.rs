@@ -301,3 +301,47 @@ fn a_shortened_or_lengthened_file_is_no_evidence() {
     }
     assert!(stand.judge(&auditor, &[&bytes[..], &[0]].concat()).is_err());
 }
+
+/// What is no fact is not shown as one: a head, or artifacts, that the enrolled key and the TPM do
+/// not stand for.
+#[test]
+fn a_head_that_does_not_hold_is_no_fact() {
+    let stand = Stand::default();
+    let auditor = stand.auditor();
+    let judge = |change: &dyn Fn(&mut Body)| {
+        let mut body = stand.body(&auditor.challenge);
+        change(&mut body);
+        let body = body.sealed();
+        let quote = stand.quote(&body.qualifying());
+        let evidence = Evidence::new(body, vec![quote]).to_bytes();
+        stand.judge(&auditor, &evidence).unwrap()
+    };
+    let genuine = judge(&|_| ());
+    assert_eq!(genuine.failures(), [""; 0]);
+    assert!(genuine.facts().audit.is_some() && !genuine.facts().jobs.is_empty());
+    let cosigned = judge(&|body| body.audit.cosignature = sign(&stand.ek, &Digest::of(b"other")));
+    assert_eq!(cosigned.failures(), ["audit.cosignature"]);
+    assert!(cosigned.facts().audit.is_none());
+    assert!(!cosigned.facts().jobs.is_empty());
+    let other = ed25519_dalek::SigningKey::from_bytes(&[0x77; 32]);
+    let note = casemate_attest::checkpoint::Checkpoint {
+        origin: casemate_attest::checkpoint::Origin::new(stand::ORIGIN).unwrap(),
+        size: 9,
+        root: Digest::of(b"a log that nobody enrolled"),
+    };
+    let forged = judge(&|body| {
+        body.audit.key = other.verifying_key().to_bytes();
+        body.audit.note = note.sign(&other).into_bytes();
+    });
+    assert!(
+        forged.failures().contains(&"audit.key"),
+        "{:?}",
+        forged.failures()
+    );
+    assert!(forged.facts().audit.is_none() && forged.facts().jobs.is_empty());
+    assert!(
+        !forged.text().contains(&note.root.to_string()),
+        "{}",
+        forged.text()
+    );
+}

@@ -101,6 +101,23 @@ fn json_says_the_same() {
     assert_eq!(report["registers"], serde_json::json!({}));
 }
 
+#[test]
+fn its_labels_speak_the_language_asked_for() {
+    let (_, out, _) = judge("genuine", "ak", &["--nonce", NONCE, "--lang", "fr"]);
+    for label in [
+        "clé",
+        "signataire",
+        "registres",
+        "réinitialisations",
+        "micrologiciel",
+    ] {
+        assert!(out.contains(&format!("\n  {label} ")), "{label}: {out}");
+    }
+    for label in ["key", "signer", "registers", "resets", "firmware"] {
+        assert!(!out.contains(&format!("\n  {label} ")), "{label}: {out}");
+    }
+}
+
 /// A masked clock is told apart, also where the hierarchy cannot be seen.
 #[test]
 fn a_clock_that_is_masked_is_noted() {

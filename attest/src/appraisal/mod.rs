@@ -24,6 +24,8 @@ pub use platform::{Baseline, BaselineError};
 pub use secure_boot::{Database, SecureBoot};
 pub use violation::Violation;
 
+use std::collections::BTreeMap;
+
 use crate::code::Code;
 use crate::digest::Digest;
 use crate::enrolment::EnrolmentRequest;
@@ -32,7 +34,10 @@ use crate::eventlog::{ReplayedLog, type_name};
 use crate::evidence::POLICY_PCRS;
 use crate::messages::subjects::Subject;
 use crate::quote::VerifiedQuote;
-use crate::release::Release;
+use crate::release::{BootRules, Release};
+
+/// The most findings of one code in one register that are listed.
+pub const MAX_FINDINGS: usize = 16;
 
 /// An event whose digest the quote vouches for, with what its log says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,9 +161,46 @@ pub fn appraise(
     rules.extend(departure::check(standard.release.boot, &of(5)));
     findings.extend(rules.iter().map(Finding::from));
     Appraisal {
-        findings,
+        findings: bounded(findings),
         secure_boot,
     }
+}
+
+/// What no boot may do, of events that no quote needs to vouch for.
+pub(crate) fn violations(boot: BootRules, events: &[Measured<'_>]) -> Vec<Violation> {
+    let of = |pcr: u8| -> Vec<Measured<'_>> {
+        events.iter().filter(|e| e.pcr == pcr).copied().collect()
+    };
+    let registers = POLICY_PCRS.iter();
+    let mut found: Vec<Violation> = registers
+        .flat_map(|pcr| separators::check(*pcr, &of(*pcr)))
+        .collect();
+    found.extend(secure_boot::check(&of(7)).1);
+    found.extend(loader::check(boot, &of(4)));
+    found.extend(departure::check(boot, &of(5)));
+    found
+}
+
+/// At most [`MAX_FINDINGS`] of one code in a register: a log has as many events as an attacker
+/// writes. The last that is listed says how many are not.
+fn bounded(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut listed: Vec<Finding> = Vec::new();
+    let mut counts: BTreeMap<(u8, &str), (usize, usize)> = BTreeMap::new();
+    for finding in findings {
+        let (count, last) = counts.entry((finding.pcr, finding.code.id)).or_default();
+        *count = count.saturating_add(1);
+        if *count <= MAX_FINDINGS {
+            *last = listed.len();
+            listed.push(finding);
+        }
+    }
+    for (count, last) in counts.into_values() {
+        let more = count.saturating_sub(MAX_FINDINGS);
+        if let Some(last) = listed.get_mut(last).filter(|_| more > 0) {
+            last.detail.push_str(&format!(", and {more} more like it"));
+        }
+    }
+    listed
 }
 
 impl From<&Deviation> for Finding {

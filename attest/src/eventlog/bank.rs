@@ -4,12 +4,7 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha384, Sha512};
 use sm3::Sm3;
 
-use crate::tpm::{ALG_SHA1, ALG_SHA256, ALG_SHA384, ALG_SHA512};
-
-const ALG_SM3_256: u16 = 0x0012;
-const ALG_SHA3_256: u16 = 0x0027;
-const ALG_SHA3_384: u16 = 0x0028;
-const ALG_SHA3_512: u16 = 0x0029;
+use crate::tpm::{ALG_SHA1, ALG_SHA256, ALG_SHA384, ALG_SHA512, ALG_SM3_256, BANKS};
 
 /// The longest digest of any bank, in bytes.
 pub(super) const MAX_DIGEST: usize = 64;
@@ -62,48 +57,18 @@ impl BankDigest {
     }
 }
 
-/// The name of a bank's algorithm, as tools write it: `sha256`.
-#[must_use]
-pub const fn bank_name(id: u16) -> &'static str {
-    match id {
-        ALG_SHA1 => "sha1",
-        ALG_SHA256 => "sha256",
-        ALG_SHA384 => "sha384",
-        ALG_SHA512 => "sha512",
-        ALG_SM3_256 => "sm3_256",
-        ALG_SHA3_256 => "sha3_256",
-        ALG_SHA3_384 => "sha3_384",
-        ALG_SHA3_512 => "sha3_512",
-        _ => "an unknown algorithm",
-    }
-}
-
 /// The bank of this name.
 #[must_use]
 pub fn bank_of_name(name: &str) -> Option<u16> {
-    let known = [
-        ALG_SHA1,
-        ALG_SHA256,
-        ALG_SHA384,
-        ALG_SHA512,
-        ALG_SM3_256,
-        ALG_SHA3_256,
-        ALG_SHA3_384,
-        ALG_SHA3_512,
-    ];
-    known.into_iter().find(|id| bank_name(*id) == name)
+    let known = BANKS.iter().find(|(known, ..)| *known == name);
+    known.map(|(_, id, _)| *id)
 }
 
 /// The digest size in bytes of a `TPM_ALG_ID` that a bank may have.
 #[must_use]
-pub const fn bank_size(id: u16) -> Option<usize> {
-    match id {
-        ALG_SHA1 => Some(20),
-        ALG_SHA256 | ALG_SM3_256 | ALG_SHA3_256 => Some(32),
-        ALG_SHA384 | ALG_SHA3_384 => Some(48),
-        ALG_SHA512 | ALG_SHA3_512 => Some(64),
-        _ => None,
-    }
+pub fn bank_size(id: u16) -> Option<usize> {
+    let known = BANKS.iter().find(|(_, known, _)| *known == id);
+    known.map(|(.., size)| *size)
 }
 
 /// The digest of `parts`, one after the other, in this bank. `None` for an algorithm that this
@@ -127,7 +92,8 @@ pub fn bank_digest(id: u16, parts: &[&[u8]]) -> Option<BankDigest> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALG_SM3_256, bank_digest, bank_name, bank_of_name, bank_size};
+    use super::{ALG_SM3_256, bank_digest, bank_of_name, bank_size};
+    use crate::tpm::bank_name;
 
     /// GB/T 32905-2016, appendix A.1.
     #[test]
@@ -141,7 +107,7 @@ mod tests {
     fn every_bank_has_a_name_and_a_size() {
         for id in 0..=u16::MAX {
             let Some(size) = bank_size(id) else { continue };
-            assert_eq!(bank_of_name(bank_name(id)), Some(id));
+            assert_eq!(bank_of_name(&bank_name(id)), Some(id));
             let computed = bank_digest(id, &[]);
             assert!(computed.is_none_or(|digest| digest.as_bytes().len() == size));
         }

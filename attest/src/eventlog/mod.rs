@@ -20,7 +20,8 @@ mod replay;
 mod text;
 pub mod userspace;
 
-pub use bank::{BankDigest, bank_digest, bank_name, bank_of_name, bank_size};
+pub use crate::tpm::bank_name;
+pub use bank::{BankDigest, bank_digest, bank_of_name, bank_size};
 pub use coverage::Coverage;
 pub use error::LogError;
 pub use event::Event;

@@ -7,6 +7,9 @@ use crate::leaf::TpmClock;
 use crate::time::{from_utc, utc};
 use crate::verdict::{Decision, Outcome, Subject, Verdict};
 
+/// The most codes of a record.
+const MAX_CODES: usize = 64;
+
 /// How a file was judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
@@ -215,13 +218,18 @@ fn chained(body: &str, head: &Digest) -> String {
     format!("{body},\"chain\":\"{head}\"}}\n")
 }
 
-/// The codes of what failed or was weaker.
+/// The codes of what failed or was weaker: each once, at most [`MAX_CODES`].
 fn codes(verdict: &Verdict) -> Vec<String> {
     let counted = |outcome| matches!(outcome, Outcome::Fail | Outcome::Weak);
     let checks = verdict.checks().iter();
     let counted = checks.filter(|check| counted(check.outcome));
-    let codes = counted.filter_map(|check| check.code);
-    codes.map(|code| code.id.to_owned()).collect()
+    let mut codes: Vec<String> = Vec::new();
+    for code in counted.filter_map(|check| check.code) {
+        if codes.len() < MAX_CODES && codes.iter().all(|known| known != code.id) {
+            codes.push(code.id.to_owned());
+        }
+    }
+    codes
 }
 
 fn judged(entry: &Entry) -> String {

@@ -31,6 +31,33 @@ phrases! {
     single_fail(code: &str) = "single.fail",
         en "FAIL: {code}",
         fr "NON CONFORME : {code}";
+    fact_key() = "single.fact.key",
+        en "key",
+        fr "clé";
+    fact_signer() = "single.fact.signer",
+        en "signer",
+        fr "signataire";
+    fact_nonce() = "single.fact.nonce",
+        en "nonce",
+        fr "nonce";
+    fact_registers() = "single.fact.registers",
+        en "registers",
+        fr "registres";
+    fact_clock() = "single.fact.clock",
+        en "clock",
+        fr "horloge";
+    fact_resets() = "single.fact.resets",
+        en "resets",
+        fr "réinitialisations";
+    fact_restarts() = "single.fact.restarts",
+        en "restarts",
+        fr "redémarrages";
+    fact_firmware() = "single.fact.firmware",
+        en "firmware",
+        fr "micrologiciel";
+    fact_identity() = "single.fact.identity",
+        en "identity",
+        fr "identité";
     single_scope() = "single.scope",
         en "Whose key it is, is not judged here: that takes an enrolment.",
         fr "À qui est la clé n'est pas jugé ici : il faut pour cela un enrôlement.";

@@ -7,7 +7,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::enrolment::PcrValue;
 use crate::tpm::attest::Selection;
-use crate::tpm::{ALG_SHA256, BANKS, bank_name};
+use crate::tpm::{ALG_SHA1, ALG_SHA256, ALG_SHA384, ALG_SHA512, BANKS, bank_name};
 
 /// The most bytes that a file of claimed values may have: four banks of 24 registers are under
 /// 16 KiB.
@@ -15,6 +15,9 @@ pub const MAX_CLAIM: usize = 64 * 1024;
 
 /// Registers that a TPM has here (TCG PC Client Platform TPM Profile, section 4.6).
 pub(super) const REGISTERS: u8 = 24;
+
+/// The banks that a claim may name.
+const CLAIMABLE: [u16; 4] = [ALG_SHA1, ALG_SHA256, ALG_SHA384, ALG_SHA512];
 
 /// Claimed values: bank, register, value. Nothing of them is true until a quote is over them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,7 +129,9 @@ impl<'de> Visitor<'de> for Banks {
         let mut claimed = ClaimedRegisters::default();
         let mut seen = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
-            let known = BANKS.iter().find(|(known, ..)| *known == name);
+            // Not every bank that a log may have: only those whose digest this program computes.
+            let mut known = BANKS.iter().filter(|(_, bank, _)| CLAIMABLE.contains(bank));
+            let known = known.find(|(known, ..)| *known == name);
             let Some((_, bank, len)) = known else {
                 let name = shown(&name);
                 return Err(de::Error::custom(format!("{name} is no bank known here")));

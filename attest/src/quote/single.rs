@@ -9,8 +9,8 @@ use super::key::{ENDORSEMENT, check_attributes};
 use super::signed::{QuotedRegisters, SignedQuote, Signer};
 use crate::code::{self, Code};
 use crate::digest::Digest;
-use crate::messages::identity;
 use crate::messages::subjects::Subject;
+use crate::messages::{Phrase, identity};
 use crate::tpm::attest::{AttestError, Header, QuoteInfo};
 use crate::tpm::public::{Key, Public};
 use crate::tpm::signature::{RawSignature, SignatureError};
@@ -62,7 +62,7 @@ pub enum Malformed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examination {
     checks: Vec<Check>,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(Phrase, String)>,
     quoted: Option<QuotedRegisters>,
 }
 
@@ -156,7 +156,7 @@ impl Examination {
         }
         let mut examination = Self {
             checks: vec![key.check()],
-            facts: vec![("key", key.words())],
+            facts: vec![(identity::fact_key(), key.words())],
             quoted: None,
         };
         if let Ok(info) = &info {
@@ -187,7 +187,7 @@ impl Examination {
 
     /// What the quote says of itself: names and values, for people.
     #[must_use]
-    pub fn facts(&self) -> &[(&'static str, String)] {
+    pub fn facts(&self) -> &[(Phrase, String)] {
         &self.facts
     }
 
@@ -215,18 +215,24 @@ impl Examination {
             _ => hex::encode(&info.header.qualifying),
         };
         self.facts.extend([
-            ("signer", signer_in_words(&info.header, key)),
-            ("nonce", nonce),
-            ("registers", selections_in_words(&info.selections)),
-            ("clock", format!("{} ms", clock.ms)),
-            ("resets", clock.resets.to_string()),
-            ("restarts", clock.restarts.to_string()),
+            (identity::fact_signer(), signer_in_words(&info.header, key)),
+            (identity::fact_nonce(), nonce),
             (
-                "firmware",
+                identity::fact_registers(),
+                selections_in_words(&info.selections),
+            ),
+            (identity::fact_clock(), format!("{} ms", clock.ms)),
+            (identity::fact_resets(), clock.resets.to_string()),
+            (identity::fact_restarts(), clock.restarts.to_string()),
+            (
+                identity::fact_firmware(),
                 format!("{:#018x}", info.header.firmware_version),
             ),
             // A signature can be spelt in two ways by anyone; this cannot.
-            ("identity", format!("sha256 {}", Digest::of(attest))),
+            (
+                identity::fact_identity(),
+                format!("sha256 {}", Digest::of(attest)),
+            ),
         ]);
     }
 

@@ -29,13 +29,17 @@ impl Examination {
     pub fn text_in(&self, language: Language) -> String {
         let mut text = self.line_in(language);
         text.push('\n');
-        for (name, value) in self.facts() {
-            let lead = format!("  {name:<12}");
-            text.push_str(&wrapped(&lead, 14, &printable(value)));
-        }
-        for (bank, pcr, value) in self.registers().into_iter().flat_map(|all| all.iter()) {
-            let lead = format!("  {:<12}", format!("{}:{pcr}", bank_name(bank)));
-            text.push_str(&wrapped(&lead, 14, &hex::encode(value)));
+        let facts = self.facts().iter();
+        let facts = facts.map(|(name, value)| (name.text(language), printable(value)));
+        let registers = self.registers().into_iter().flat_map(|all| all.iter());
+        let registers = registers
+            .map(|(bank, pcr, value)| (format!("{}:{pcr}", bank_name(bank)), hex::encode(value)));
+        let named: Vec<(String, String)> = facts.chain(registers).collect();
+        let longest = named.iter().map(|(name, _)| name.chars().count()).max();
+        let width = longest.map_or(12, |longest| longest.saturating_add(1).max(12));
+        for (name, value) in named {
+            let lead = format!("  {name:<width$}");
+            text.push_str(&wrapped(&lead, width.saturating_add(2), &value));
         }
         text.push('\n');
         for check in self.checks() {
@@ -54,7 +58,9 @@ impl Examination {
             .iter()
             .map(|check| check_json(check, language));
         let facts = self.facts().iter();
-        let facts = facts.map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())));
+        // `single.fact.key` is `key` here.
+        let id = |name: &Phrase| name.id().rsplit('.').next().unwrap_or_default().to_owned();
+        let facts = facts.map(|(name, value)| (id(name), Value::from(value.as_str())));
         let mut registers: Map<String, Value> = Map::new();
         for (bank, pcr, value) in self.registers().into_iter().flat_map(|all| all.iter()) {
             let bank = registers

@@ -1,13 +1,20 @@
 //! Event logs, made of a genuine one: OVMF's, with Secure Boot, recorded in a virtual machine.
 
 use super::{ACCEPTED, Case, Found};
+use crate::appraisal::{Measured, violations};
 use crate::eventlog::{EventLog, bank_digest};
+use crate::release::BootRules;
 
 const GENUINE: &[u8] = include_bytes!("../../tests/vectors/ovmf-secboot/firmware.log");
 /// Where the Spec ID event says how many algorithms there are (PFP, section 10.4.5.1).
 const COUNT: usize = 56;
 const NO_ACTION: u32 = 3;
 const SEPARATOR: u32 = 4;
+const POST_CODE: u32 = 1;
+const VARIABLE: u32 = 0x8000_0001;
+const ACTION: u32 = 0x8000_0007;
+/// A type that no specification has.
+const STRANGER: u32 = 0x8000_0fff;
 
 fn judge(log: &[u8]) -> Found {
     EventLog::parse(log).map_or_else(|error| error.code().id, |_| ACCEPTED)
@@ -90,6 +97,21 @@ cases! {
     "a startup locality twice" => "log.locality", || locality(3, header(), 2);
     "a startup locality of 1" => "log.locality", || locality(1, header(), 1);
     "a payload that was not digested" => "log.payload", edited;
+    "a boot as it must be" => ACCEPTED, || boot(GENUINE, ACCEPTED);
+    "a boot in a debug mode" => "secure-boot.debug",
+        || boot(&first(7, ACTION, b"UEFI Debug Mode"), "secure-boot.debug");
+    "a boot without the separator of register 2" => "separator.missing",
+        || boot(&without(2, SEPARATOR), "separator.missing");
+    "a boot with a second separator" => "separator.twice",
+        || boot(&last(0, SEPARATOR, &[0; 4]), "separator.twice");
+    "firmware that measures again after its separator" => "separator.after",
+        || boot(&last(0, POST_CODE, b"late"), "separator.after");
+    "an unknown event in a register of the image" => "register.kind",
+        || boot(&last(11, STRANGER, b"stranger"), "register.kind");
+    "a boot without the variable SecureBoot" => "secure-boot.missing",
+        || boot(&without(7, VARIABLE), "secure-boot.missing");
+    "a boot that never left the firmware" => "exit.missing",
+        || boot(&without(5, ACTION), "exit.missing");
     "a register that no TPM has" => "log.malformed",
         || judge(&[header(), &event(24, SEPARATOR, Some(&[0; 4]), &[0; 4], 4)].concat());
 }
@@ -117,4 +139,72 @@ fn cut() -> Found {
 fn edited() -> Found {
     let event = event(7, SEPARATOR, Some(&[0; 4]), &[0, 0, 0, 1], 4);
     judge(&[header(), &event].concat())
+}
+
+/// What a boot with this log comes to: of several codes `wanted` when it is one of them.
+fn boot(log: &[u8], wanted: &'static str) -> Found {
+    const RULES: BootRules = BootRules {
+        exit_boot_services: true,
+        failed_attempts: 0,
+    };
+    let log = match EventLog::parse(log) {
+        Ok(log) => log,
+        Err(error) => return error.code().id,
+    };
+    let events = (1..).zip(log.events());
+    let events = events.filter(|(_, event)| event.extends());
+    let measured = events.filter_map(|(number, event)| {
+        Some(Measured {
+            log: "firmware",
+            number,
+            pcr: event.pcr,
+            event_type: event.event_type,
+            digest: event.sha256()?,
+            data: event.data,
+            words: None,
+        })
+    });
+    let found = violations(RULES, &measured.collect::<Vec<_>>());
+    let mut codes = found.iter().map(|violation| violation.code().id);
+    match codes.clone().find(|code| *code == wanted) {
+        Some(code) => code,
+        None => codes.next().unwrap_or(ACCEPTED),
+    }
+}
+
+fn measured(pcr: u32, kind: u32, data: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(data.len()).unwrap_or_default();
+    event(pcr, kind, Some(data), data, size)
+}
+
+/// The genuine boot with one more event, before all others.
+fn first(pcr: u32, kind: u32, data: &[u8]) -> Vec<u8> {
+    let rest = GENUINE.get(header().len()..).unwrap_or_default();
+    [header(), &measured(pcr, kind, data), rest].concat()
+}
+
+/// The genuine boot with one more event, behind all others.
+fn last(pcr: u32, kind: u32, data: &[u8]) -> Vec<u8> {
+    [GENUINE, &measured(pcr, kind, data)].concat()
+}
+
+/// The genuine boot without the events of one type in one register.
+fn without(pcr: u8, kind: u32) -> Vec<u8> {
+    let log = EventLog::parse(GENUINE);
+    let events = log.iter().flat_map(EventLog::events);
+    let places: Vec<(usize, bool)> = events
+        .map(|event| (event.offset, (event.pcr, event.event_type) == (pcr, kind)))
+        .collect();
+    let ends = places.iter().skip(1).map(|(offset, _)| *offset);
+    let ends = ends.chain([GENUINE.len()]);
+    let kept = places
+        .iter()
+        .zip(ends)
+        .filter(|((_, left_out), _)| !left_out);
+    let kept = kept.filter_map(|((from, _), end)| GENUINE.get(*from..end));
+    [header()]
+        .into_iter()
+        .chain(kept)
+        .collect::<Vec<_>>()
+        .concat()
 }

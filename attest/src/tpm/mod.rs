@@ -26,6 +26,8 @@ pub const ALG_SHA256: u16 = 0x000b;
 pub const ALG_SHA384: u16 = 0x000c;
 /// `TPM_ALG_SHA512`.
 pub const ALG_SHA512: u16 = 0x000d;
+/// `TPM_ALG_SM3_256`.
+pub const ALG_SM3_256: u16 = 0x0012;
 /// `TPM_ALG_NULL`.
 pub const ALG_NULL: u16 = 0x0010;
 /// `TPM_ALG_RSASSA`.
@@ -39,15 +41,19 @@ pub const ALG_ECC: u16 = 0x0023;
 /// `TPM_ALG_CFB`.
 pub const ALG_CFB: u16 = 0x0043;
 
-/// The banks of registers whose values can be read: name, `TPM_ALG_ID`, bytes of a value.
-pub const BANKS: [(&str, u16, usize); 4] = [
+/// The banks that a TPM or a log may have: name as tools write it, `TPM_ALG_ID`, bytes of a value.
+pub const BANKS: [(&str, u16, usize); 8] = [
     ("sha1", ALG_SHA1, 20),
     ("sha256", ALG_SHA256, 32),
     ("sha384", ALG_SHA384, 48),
     ("sha512", ALG_SHA512, 64),
+    ("sm3_256", ALG_SM3_256, 32),
+    ("sha3_256", 0x0027, 32),
+    ("sha3_384", 0x0028, 48),
+    ("sha3_512", 0x0029, 64),
 ];
 
-/// A bank's name, as TPM tools write it; the number of one that is not known.
+/// A bank's name; the number of one that is not known.
 #[must_use]
 pub fn bank_name(bank: u16) -> String {
     let known = BANKS.iter().find(|(_, id, _)| *id == bank);

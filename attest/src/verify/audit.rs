@@ -15,7 +15,7 @@ use crate::tpm::attest::{AttestError, CertifyInfo};
 use crate::tpm::public::Public;
 use crate::tpm::signature::{RawSignature, SignatureError};
 use crate::tpm::{Hash, StructureError};
-use crate::verdict::{Check, Subject};
+use crate::verdict::{Check, Outcome, Subject};
 
 /// What the verdict says of the audit log and of jobs.
 #[derive(Default)]
@@ -69,14 +69,19 @@ pub(super) fn check(
         checks.push(Check::unjudged(Subject::Artifacts, why));
         return Head::default();
     };
+    let before = checks.len();
     let checkpoint = check_head(case, &audit_key, log_key.as_ref(), checks);
+    let mut outcomes = checks.iter().skip(before).map(|check| check.outcome);
+    let holds = outcomes.all(|outcome| outcome == Outcome::Pass);
     let jobs = check_artifacts(case, &audit_key, checks);
     if let (Some(export), Some(head)) = (case.inputs.export, &checkpoint) {
         checks.push(check_export(export, &audit_key, head));
     }
+    // Nothing is shown as a fact that the enrolled key and the TPM do not stand for.
+    let enrolled = case.body.audit.key == case.enrolment.request().audit_key;
     Head {
-        audit: checkpoint,
-        jobs,
+        audit: checkpoint.filter(|_| holds),
+        jobs: if enrolled { jobs } else { Vec::new() },
     }
 }
 

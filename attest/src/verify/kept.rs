@@ -4,6 +4,7 @@ use super::{Case, Verifier};
 use crate::appraisal::Baseline;
 use crate::code::{self, Code};
 use crate::digest::Digest;
+use crate::eventlog::{EventLog, LogError};
 use crate::messages::phrases;
 use crate::release::{Release, ReleaseError, identities, key_id};
 use crate::revocations::{Kind, OLD_MS, Revocations, RevocationsError};
@@ -50,14 +51,14 @@ impl Kept {
         }
         let (subject, code) = (Subject::AttestationKey, &code::AK_REVOKED);
         revoked(subject, code, Kind::AttestationKey, ak);
-        if let Ok(certificate) = Certificate::read(&case.enrolment.request().ek_certificate) {
-            let (subject, code) = (Subject::EndorsementKey, &code::EK_CA_REVOKED);
-            revoked(
-                subject,
-                code,
-                Kind::EndorsementCa,
-                certificate.issuer_digest(),
-            );
+        let (subject, code) = (Subject::EndorsementKey, &code::EK_CA_REVOKED);
+        let authorities = authorities(case);
+        for authority in &authorities {
+            revoked(subject, code, Kind::EndorsementCa, *authority);
+        }
+        let is_traced = authorities.is_empty() || matches!(case.endorsed, Some(Ok(_)));
+        if !is_traced && list.has(Kind::EndorsementCa) {
+            checks.push(Check::weak(subject, &code::EK_CA_UNTRACED));
         }
         if let Some(release) = release.filter(|release| release.number < list.floor) {
             let check = Check::fail(Subject::Release, &code::RELEASE_FLOOR);
@@ -66,6 +67,17 @@ impl Kept {
         }
         checks
     }
+}
+
+/// The names of the authorities behind the endorsement key: all of the path that was found, or
+/// without one the certificate's issuer.
+fn authorities(case: &Case<'_>) -> Vec<Digest> {
+    if let Some(Ok(found)) = case.endorsed {
+        return found.authorities().to_vec();
+    }
+    let certificate = Certificate::read(&case.enrolment.request().ek_certificate);
+    let issuer = certificate.map(|certificate| certificate.issuer_digest());
+    issuer.into_iter().collect()
 }
 
 /// The list's number and age; an old one is warned of.
@@ -106,13 +118,17 @@ impl Verifier<'_> {
 
     /// Adds the firmware log that was kept when an appliance was enrolled. False when no
     /// enrolment that was added names it: then it explains nothing.
-    pub fn keep_log(&mut self, log: Vec<u8>) -> bool {
+    ///
+    /// # Errors
+    /// [`LogError`] when it cannot be read: what is given is used, or said not to be.
+    pub fn keep_log(&mut self, log: Vec<u8>) -> Result<bool, LogError> {
+        EventLog::parse(&log)?;
         let digest = Digest::of(&log);
         let mut enrolments = self.enrolments.iter();
         let named = enrolments.any(|enrolment| enrolment.request().firmware_log == digest);
         if named {
             self.kept.logs.push((digest, log));
         }
-        named
+        Ok(named)
     }
 }

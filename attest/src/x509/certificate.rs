@@ -64,6 +64,13 @@ impl Certificate {
         Digest::of(&name.unwrap_or_default())
     }
 
+    /// The SHA-256 of its own name, DER.
+    #[must_use]
+    pub fn subject_digest(&self) -> Digest {
+        let name = self.parsed.tbs_certificate.subject.to_der();
+        Digest::of(&name.unwrap_or_default())
+    }
+
     /// The SHA-256 of its DER without padding.
     #[must_use]
     pub const fn digest(&self) -> &Digest {

@@ -2,6 +2,7 @@
 
 use super::{Authorities, Certificate, TpmModel};
 use crate::code::{self, Code};
+use crate::digest::Digest;
 use crate::tpm::public::{Key, Public};
 
 /// The most authorities in a chain. Vendors use up to three.
@@ -29,6 +30,7 @@ pub struct Chain;
 pub struct VerifiedCertificate {
     model: Option<TpmModel>,
     path: Vec<String>,
+    authorities: Vec<Digest>,
     root: String,
     has_expired: bool,
 }
@@ -150,6 +152,12 @@ impl VerifiedCertificate {
         &self.path
     }
 
+    /// The SHA-256 of the names (DER) of the authorities of the path.
+    #[must_use]
+    pub fn authorities(&self) -> &[Digest] {
+        &self.authorities
+    }
+
     /// The root: its name and the SHA-256 of its certificate.
     #[must_use]
     pub fn root(&self) -> &str {
@@ -198,6 +206,7 @@ impl Chain {
         Ok(VerifiedCertificate {
             model,
             path: path.iter().map(|authority| authority.words()).collect(),
+            authorities: path.iter().map(|one| one.subject_digest()).collect(),
             root: root.unwrap_or_default(),
             has_expired: at > until,
         })

@@ -48,7 +48,10 @@ impl Kept {
         }
         if let Some(path) = &self.enrolled_log {
             let log = file::read(path, MAX_LOG)?;
-            if !verifier.keep_log(log) {
+            let named = verifier.keep_log(log).map_err(|error| {
+                Failure::new(Exit::Malformed, error.code(), cannot_use(path), error)
+            })?;
+            if !named {
                 let why = "no enrolment record names it";
                 return Err(Failure::new(
                     Exit::Failed,

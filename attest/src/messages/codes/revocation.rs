@@ -31,6 +31,11 @@ codes! {
            "Do not rely on the appliance; enrol it again if it is trusted again.",
         fr "Le propriétaire ne fait plus confiance à cette clé d'attestation.",
            "Ne pas se fier à l'appareil ; l'enrôler à nouveau si la confiance revient.";
+    EK_CA_UNTRACED = "ek.ca-untraced",
+        en "Authorities of endorsement certificates are revoked, and who stands above this certificate's issuer is not known.",
+           "Give the authorities with --ek-root and --ek-intermediate, so that each of the path is looked up.",
+        fr "Des autorités de certificats d'endossement sont révoquées, et l'on ignore qui est au-dessus de l'émetteur de celui-ci.",
+           "Donner les autorités avec --ek-root et --ek-intermediate, afin que chacune du chemin soit vérifiée.";
     EK_CA_REVOKED = "ek.ca-revoked",
         en "The owner no longer trusts the authority that certified this TPM.",
            "Do not rely on the appliance's TPM; enrol it under another root.",
