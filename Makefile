@@ -2,6 +2,7 @@
 # test        all tests, with the runner's totals
 # test-fresh  `make run ONCE=1` and `make test` in a new Debian 12 root, from a clone of the last commit
 # test-boot   boots an emulated machine with real firmware under Secure Boot and judges its evidence
+# test-leaks  a thousand jobs (JOBS=n), and that nothing of them is left
 # check       formatting, lints, licences and sources of dependencies, the allowed arrows
 # fuzz        every fuzz target for SECONDS=n each (10), from the committed corpus
 # packs-large the office pack as well (LibreOffice Calc, Chromium): no part of run or test
@@ -26,7 +27,7 @@ IMAGE := $(VAR)/tools/image
 # A test that builds a sandbox needs root; the build does not.
 RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
 
-.PHONY: help run test test-fresh test-boot check fuzz bench attest clean \
+.PHONY: help run test test-fresh test-boot test-leaks check fuzz bench attest clean \
 	rust packages tools builder packs packs-large workspace test-binaries bench-binaries reproducible
 
 help:
@@ -42,6 +43,11 @@ test: rust packages tools builder
 
 test-fresh: rust packages
 	@ci/test-fresh
+
+test-leaks: rust packages tools builder
+	@$(MAKE) -j2 test-binaries packs
+	@$(RUNNER) CASEMATE_TEST_JOBS=$(or $(JOBS),1000) \
+		$(TOOLS)/cargo-nextest nextest run --locked -p casemate-tests --test leaks --no-capture
 
 # The programs of the initrd are linked statically; copied, because the test links `unseal` anew.
 STATIC := -C target-feature=+crt-static -C strip=symbols

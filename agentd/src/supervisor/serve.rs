@@ -38,7 +38,7 @@ pub struct Serve {
     #[arg(long)]
     uid_count: u32,
     /// Jobs at once
-    #[arg(long, default_value_t = 2)]
+    #[arg(long)]
     slots: u32,
 }
 

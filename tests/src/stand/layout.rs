@@ -13,6 +13,7 @@ pub struct Layout {
     programs: PathBuf,
     agent_programs: PathBuf,
     uid_base: u32,
+    slots: u32,
 }
 
 /// How many host ids a stand's agentd has.
@@ -49,6 +50,7 @@ impl Layout {
             agent_programs: programs.clone(),
             programs,
             uid_base: 200_000,
+            slots: 2,
         }
     }
 
@@ -77,6 +79,18 @@ impl Layout {
     pub fn with_uid_base(mut self, base: u32) -> Self {
         self.uid_base = base;
         self
+    }
+
+    /// The same with this many jobs at once.
+    #[must_use]
+    pub fn with_slots(mut self, slots: u32) -> Self {
+        self.slots = slots;
+        self
+    }
+
+    /// Jobs at once.
+    pub fn slots(&self) -> u32 {
+        self.slots
     }
 
     /// First host id of agentd's range.

@@ -176,6 +176,7 @@ impl Stand {
             .arg(layout.agent_programs())
             .args(["--uid-base", &layout.uid_base().to_string()])
             .args(["--uid-count", &UID_COUNT.to_string()])
+            .args(["--slots", &layout.slots().to_string()])
             .stdin(Stdio::null());
         let mut daemon = Daemon::start("agentd", command, &layout.log("agentd"))?;
         self.wait_until(&mut daemon, "agentd", |stand| {
