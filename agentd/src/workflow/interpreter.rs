@@ -97,12 +97,18 @@ pub fn run(
     let ended = run.evaluate(MAIN, &mut Vec::new());
     // A halt is the truth even if the script's own error hides it.
     if let Some(halt) = agent.halted() {
-        let place = ended.err().map(|failure| failure.message);
-        let message = place.unwrap_or_else(|| halt.to_string());
-        return Err(Failure::new(halt.code(), message));
+        let why = halt.to_string();
+        // Why it cancelled is not known to the interpreter.
+        let placed = ended
+            .err()
+            .map(|failure| failure.message.replace(CANCELLED, &why));
+        return Err(Failure::new(halt.code(), placed.unwrap_or(why)));
     }
     ended.map(|_| ())
 }
+
+/// The interpreter's own words for an end that [`Agent::halted`] asked for.
+const CANCELLED: &str = "Evaluation cancelled";
 
 impl Run<'_> {
     fn evaluate(&self, path: &str, above: &mut Vec<String>) -> Result<FrozenModule, Failure> {

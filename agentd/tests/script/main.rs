@@ -292,6 +292,7 @@ fn a_loop_without_end_stops_at_the_deadline() {
     let script = Script::with(&run_setup(&[("main.star", loops)], 500));
     let (code, message) = script.until_it_ends(|_| Outcome::Done).failure();
     assert_eq!(code, "script.deadline", "{message}");
+    assert!(message.contains("the script's time is over"), "{message}");
     assert!(begun.elapsed() < PATIENCE / 2);
 }
 
