@@ -27,6 +27,7 @@ pub fn codes() -> Result<BTreeMap<&'static str, Entry>, String> {
         entries!(casemate_agentd::code::CODES),
         entries!(casemate_agentd::supervisor::code::CODES),
         entries!(casemate_agentd::desktop::code::CODES),
+        entries!(casemate_agentd::egress::code::CODES),
         entries!(casemate_agentd::vision::code::CODES),
         entries!(casemate_agentd::workflow::code::CODES),
         entries!(casemate_appliance::code::CODES),
