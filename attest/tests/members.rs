@@ -334,7 +334,7 @@ fn a_head_that_does_not_hold_is_no_fact() {
         body.audit.note = note.sign(&other).into_bytes();
     });
     assert!(
-        forged.failures().contains(&"audit.key"),
+        forged.failures().contains(&"audit.head-key"),
         "{:?}",
         forged.failures()
     );

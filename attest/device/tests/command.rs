@@ -234,6 +234,7 @@ Usage: unseal <COMMAND>
 Commands:
   provision    First boot: take ownership of the TPM and seal a new root
   open         Each boot: open the root and hand over the derived keys
+  phase        In the initrd: measure that a phase of the boot begins
   approve      At the site: approve a change of the platform before it happens
   reseal-site  On the appliance: let the root also open to a change that the site approved
   help         Print this message or the help of the given subcommand(s)
