@@ -128,6 +128,32 @@ fn reported(view: &mut EventView, event: Event) {
             view.target = Some(name);
             view.at_ms = Some(at_ms);
         }
+        Event::StepStarted { .. } | Event::StepDone { .. } => step(view, event),
+        Event::Log { text } => {
+            view.kind = "log".to_owned();
+            view.message = Some(text);
+        }
+        Event::Finding { item, text } => {
+            view.kind = "finding".to_owned();
+            view.target = Some(item);
+            view.message = Some(text);
+        }
+        Event::Row { cells } => {
+            view.kind = "row".to_owned();
+            view.cells = cells;
+        }
+        Event::Verified { path, digest, rows } => {
+            view.kind = "verified".to_owned();
+            view.target = Some(path);
+            view.digest = Some(digest.to_string());
+            view.message = Some(format!("{} equal", text::count(rows.into(), "row")));
+        }
+        Event::Connection { .. } | Event::MoreRefused { .. } => way_out(view, event),
+    }
+}
+
+fn step(view: &mut EventView, event: Event) {
+    match event {
         Event::StepStarted {
             step,
             verb,
@@ -159,43 +185,31 @@ fn reported(view: &mut EventView, event: Event) {
             view.screenshot = screenshot;
             outcome(view, result);
         }
-        Event::Log { text } => {
-            view.kind = "log".to_owned();
-            view.message = Some(text);
-        }
-        Event::Finding { item, text } => {
-            view.kind = "finding".to_owned();
-            view.target = Some(item);
-            view.message = Some(text);
-        }
-        Event::Row { cells } => {
-            view.kind = "row".to_owned();
-            view.cells = cells;
-        }
-        Event::Verified { path, digest, rows } => {
-            view.kind = "verified".to_owned();
-            view.target = Some(path);
-            view.digest = Some(digest.to_string());
-            view.message = Some(format!("{} equal", text::count(rows.into(), "row")));
-        }
+        _ => {}
+    }
+}
+
+/// What a job reached, or did not.
+fn way_out(view: &mut EventView, event: Event) {
+    view.kind = "connection".to_owned();
+    match event {
         Event::Connection {
             number,
             host,
             port,
             what,
         } => {
-            view.kind = "connection".to_owned();
-            view.target = Some(format!("#{number} {host}:{port}"));
             let (outcome, code, message) = connection(what);
+            view.target = Some(format!("#{number} {host}:{port}"));
             view.outcome = Some(outcome.to_owned());
             view.code = code;
             view.message = Some(message);
         }
         Event::MoreRefused { count } => {
-            view.kind = "connection".to_owned();
             view.outcome = Some("refused".to_owned());
             view.message = Some(more_refused(count));
         }
+        _ => {}
     }
 }
 
