@@ -78,7 +78,7 @@ fn main() -> ExitCode {
         Command::Exec(exec) => end("the command was not run", exec.run()),
         Command::Profile(profile) => print(&profile),
         Command::Serve(serve) => match serve.run() {
-            Ok(never) => match never {},
+            Ok(how) => exit(how),
             Err(error) => {
                 say("agentd stopped", &error, error.code());
                 ExitCode::from(error.exit_code())
@@ -131,9 +131,7 @@ fn print(profile: &ProfileCommand) -> ExitCode {
 /// shell; a sandbox ended from outside is 6.
 fn end(what: &str, ended: Result<How, EnterError>) -> ExitCode {
     match ended {
-        Ok(How::Exited(code)) => ExitCode::from(u8::try_from(code).unwrap_or(70)),
-        Ok(How::Signalled(signal)) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(70)),
-        Ok(How::Killed) => ExitCode::from(6),
+        Ok(how) => exit(how),
         Err(error) => {
             say(what, &error, error.code());
             ExitCode::from(error.exit_code())
@@ -141,10 +139,18 @@ fn end(what: &str, ended: Result<How, EnterError>) -> ExitCode {
     }
 }
 
+fn exit(how: How) -> ExitCode {
+    match how {
+        How::Exited(code) => ExitCode::from(u8::try_from(code).unwrap_or(70)),
+        How::Signalled(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(70)),
+        How::Killed => ExitCode::from(6),
+    }
+}
+
 /// 1: a layer is missing, or it is not known.
 fn tested(ended: Result<How, SelfTestError>) -> ExitCode {
     match ended {
-        Ok(_) => ExitCode::SUCCESS,
+        Ok(how) => exit(how),
         Err(error) => {
             say("the self-test was not passed", &error, error.code());
             ExitCode::from(1)

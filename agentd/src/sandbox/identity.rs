@@ -28,6 +28,31 @@ pub(crate) fn become_inside() -> Result<(), Refusal> {
     rustix::thread::set_thread_res_uid(uid, uid, uid).at(&code::SANDBOX_IDENTITY, failed)
 }
 
+/// Gives up every capability but `kept` for good and proves it. For agentd's own
+/// processes, which are not the sandboxes' identity.
+pub(crate) fn give_up(kept: CapabilitySet) -> Result<(), Refusal> {
+    empty_bounding_set()?;
+    rustix::thread::clear_ambient_capability_set().at(&code::SANDBOX_PRIVILEGE, || {
+        "the ambient set could not be cleared".to_owned()
+    })?;
+    lock_secure_bits()?;
+    let failed = || "the capabilities could not be given up".to_owned();
+    let only = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, only).at(&code::SANDBOX_PRIVILEGE, failed)?;
+    rustix::thread::set_no_new_privs(true).at(&code::SANDBOX_PRIVILEGE, failed)?;
+    let found = rustix::thread::capabilities(None).at(&code::SANDBOX_PRIVILEGE, failed)?;
+    if found == only {
+        Ok(())
+    } else {
+        let why = format!("the kernel reports {found:?}");
+        Err(Refusal::new(&code::SANDBOX_PRIVILEGE, failed(), why))
+    }
+}
+
 /// Gives up every capability for good and proves it.
 ///
 /// The order is forced: the bounding set and the secure bits need `CAP_SETPCAP`,

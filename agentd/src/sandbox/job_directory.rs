@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountAttrFlags, MoveMountFlags, UnmountFlags};
 
+use super::builder;
 use super::enclosure::JOBS;
 use super::layer::Layer;
 use super::mounts;
@@ -23,6 +24,8 @@ use crate::code;
 pub struct JobDirectory {
     path: PathBuf,
     handle: OwnedFd,
+    /// The builder's, which made it: see builder.rs.
+    ticket: Option<OwnedFd>,
 }
 
 impl JobDirectory {
@@ -31,6 +34,19 @@ impl JobDirectory {
     /// # Errors
     /// [`Refusal`] with `sandbox.mount`.
     pub fn create(name: &str, bytes: u64, inodes: u64) -> Result<Self, Refusal> {
+        let Some(made) = builder::directory(name, bytes, inodes) else {
+            return Self::create_here(name, bytes, inodes);
+        };
+        let (ticket, handle) = made?;
+        Ok(Self {
+            path: Path::new(JOBS).join(name),
+            handle,
+            ticket: Some(ticket),
+        })
+    }
+
+    /// The same, by this process itself.
+    pub(super) fn create_here(name: &str, bytes: u64, inodes: u64) -> Result<Self, Refusal> {
         let failed = || format!("the job directory {name} could not be made");
         let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-');
         if !(1..=64).contains(&name.len()) || !name.chars().all(plain) {
@@ -62,7 +78,11 @@ impl JobDirectory {
             rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         });
         match handle {
-            Ok(handle) => Ok(Self { path, handle }),
+            Ok(handle) => Ok(Self {
+                path,
+                handle,
+                ticket: None,
+            }),
             Err(e) => {
                 let _gone = rustix::mount::unmount(&path, UnmountFlags::DETACH);
                 let _gone = fs::remove_dir(&path);
@@ -82,10 +102,11 @@ impl JobDirectory {
             .mode(mode)
             .create(&path)
             .at(&code::SANDBOX_MOUNT, failed)?;
-        std::os::unix::fs::chown(&path, Some(uid), Some(uid)).at(&code::SANDBOX_MOUNT, failed)?;
-        // Not by the file creation mask, which may have taken bits away.
+        // Not by the file creation mask, which may have taken bits away; and while it is
+        // its own, because a supervisor has no right over the modes of others' files.
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode))
             .at(&code::SANDBOX_MOUNT, failed)?;
+        std::os::unix::fs::chown(&path, Some(uid), Some(uid)).at(&code::SANDBOX_MOUNT, failed)?;
         Ok(path)
     }
 
@@ -102,6 +123,10 @@ impl JobDirectory {
 
 impl Drop for JobDirectory {
     fn drop(&mut self) {
+        if let Some(ticket) = &self.ticket {
+            builder::give_back(ticket);
+            return;
+        }
         let _gone = rustix::mount::unmount(&self.path, UnmountFlags::DETACH);
         let _gone = fs::remove_dir(&self.path);
     }

@@ -24,7 +24,9 @@
 //! next, so whatever fails, nothing is executed.
 
 mod beside;
+pub mod builder;
 pub mod cgroup;
+pub mod confinement;
 mod descriptors;
 pub mod enclosure;
 pub mod identity;

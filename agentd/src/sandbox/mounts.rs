@@ -224,29 +224,34 @@ pub(crate) fn make(
 
 /// A detached copy of the mount at `from` and of all that is mounted below it.
 fn copy_all(from: &Path) -> Result<OwnedFd, Refusal> {
-    rustix::mount::open_tree(
-        CWD,
-        from,
-        OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW
-            | OpenTreeFlags::AT_RECURSIVE,
-    )
-    .at(&code::SANDBOX_MOUNT, || {
-        format!("{} could not be taken into the sandbox", from.display())
-    })
+    detached(from, OpenTreeFlags::AT_RECURSIVE)
 }
 
-/// A detached copy of the mount at `from`, without what is mounted below it. The
-/// path is agentd's own; its last component may not be a symbolic link.
+/// A detached copy of the mount at `from`, without what is mounted below it.
 fn copy(from: &Path) -> Result<OwnedFd, Refusal> {
-    rustix::mount::open_tree(
+    detached(from, OpenTreeFlags::empty())
+}
+
+/// The path is in agentd's tree. No part of it may be a symbolic link: some of it was
+/// written by a job, or by a supervisor that a job took over.
+fn detached(from: &Path, how: OpenTreeFlags) -> Result<OwnedFd, Refusal> {
+    rustix::fs::openat2(
         CWD,
         from,
-        OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW,
+        OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
     )
+    .and_then(|place| {
+        rustix::mount::open_tree(
+            place,
+            c"",
+            OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_EMPTY_PATH
+                | how,
+        )
+    })
     .at(&code::SANDBOX_MOUNT, || {
         format!("{} could not be taken into the sandbox", from.display())
     })

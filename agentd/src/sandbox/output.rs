@@ -70,7 +70,8 @@ impl Output {
         }
     }
 
-    fn take(&self, which: usize, bytes: &[u8]) {
+    /// Takes what came over one of the two.
+    pub(super) fn take(&self, which: usize, bytes: &[u8]) {
         match self {
             Self::Kept(kept) => {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);

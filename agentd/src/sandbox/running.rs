@@ -10,6 +10,7 @@ use casemate_protocol::codec;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::Shutdown;
 
+use super::builder::{self, Account};
 use super::cgroup::{Leaf, Usage};
 use super::enclosure;
 use super::launcher::{Launcher, Process};
@@ -40,6 +41,24 @@ impl Sandbox {
     /// # Errors
     /// [`Refusal`]: nothing was started, nothing is left.
     pub fn spawn(spec: LaunchSpec) -> Result<Running, Refusal> {
+        let Some(asked) = builder::launch(&spec) else {
+            return Self::spawn_here(spec);
+        };
+        let running = Running {
+            control: asked?,
+            output: Arc::new(Output::kept()),
+            reported: Mutex::new(None),
+            ended: Mutex::new(None),
+            held: Mutex::new(Some(Held::Builders(Identity::take(spec.uid)?))),
+            listening: Mutex::new(None),
+        };
+        drop(spec);
+        running.await_start()?;
+        Ok(running)
+    }
+
+    /// The same, by this process itself.
+    pub(super) fn spawn_here(spec: LaunchSpec) -> Result<Running, Refusal> {
         let profile = Profile::shipped(&spec.profile)?;
         Self::spawn_as(spec, profile, "/", Output::kept())
     }
@@ -73,7 +92,9 @@ impl Sandbox {
     /// a program to be executed and to join its group. For a program that starts
     /// many; each ready one costs a small idle process.
     pub fn keep_ready(count: usize) {
-        Launcher::keep_ready(count);
+        if !builder::keep_ready(count) {
+            Launcher::keep_ready(count);
+        }
     }
 }
 
@@ -113,12 +134,25 @@ fn disks() -> Result<&'static str, Refusal> {
 #[derive(Debug)]
 pub struct Running {
     control: OwnedFd,
-    process: Mutex<Process>,
     output: Arc<Output>,
-    drain: Mutex<Option<JoinHandle<()>>>,
+    reported: Mutex<Option<(How, Duration, Duration)>>,
     ended: Mutex<Option<Ending>>,
-    held: Mutex<Option<(Leaf, Identity)>>,
+    held: Mutex<Option<Held>>,
     listening: Mutex<Option<OwnedFd>>,
+}
+
+/// What stands behind a handle.
+#[derive(Debug)]
+enum Held {
+    /// A launcher of this process's own, and the thread that reads its outputs.
+    Own {
+        process: Process,
+        drain: JoinHandle<()>,
+        leaf: Leaf,
+        identity: Identity,
+    },
+    /// The builder, see builder.rs.
+    Builders(Identity),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -135,24 +169,28 @@ impl Running {
             leaf,
         } = launcher;
         let output = Arc::new(output);
-        let running = Self {
-            control,
-            process: Mutex::new(process),
-            output: Arc::clone(&output),
-            drain: Mutex::new(None),
-            ended: Mutex::new(None),
-            held: Mutex::new(Some((leaf, identity))),
-            listening: Mutex::new(None),
-        };
+        let drained = Arc::clone(&output);
         let drain = std::thread::Builder::new()
             .name("sandbox-output".into())
             .stack_size(128 << 10)
-            .spawn(move || output.drain(outputs))
+            .spawn(move || drained.drain(outputs))
             .at(&code::SANDBOX_LAUNCHER, || {
                 "no thread for its output".to_owned()
             })?;
-        *lock(&running.drain) = Some(drain);
-        Ok(running)
+        let held = Held::Own {
+            process,
+            drain,
+            leaf,
+            identity,
+        };
+        Ok(Self {
+            control,
+            output,
+            reported: Mutex::new(None),
+            ended: Mutex::new(None),
+            held: Mutex::new(Some(held)),
+            listening: Mutex::new(None),
+        })
     }
 
     fn await_start(&self) -> Result<(), Refusal> {
@@ -191,23 +229,37 @@ impl Running {
     pub fn wait_until(&self, deadline: Instant) -> Option<Ending> {
         let mut ended = lock(&self.ended);
         if ended.is_none() {
-            let (how, user, system) = match self.next_report(Some(deadline)) {
-                Next::Late => return None,
+            let (how, user, system) = self.reported(deadline)?;
+            *ended = Some(self.finish(how, user, system));
+        }
+        *ended
+    }
+
+    /// How its program ended, as soon as that is known; what else was in the sandbox
+    /// may not be gone yet.
+    pub(crate) fn how_until(&self, deadline: Instant) -> Option<How> {
+        self.reported(deadline).map(|(how, _, _)| how)
+    }
+
+    fn reported(&self, deadline: Instant) -> Option<(How, Duration, Duration)> {
+        let mut reported = lock(&self.reported);
+        if reported.is_none() {
+            *reported = match self.next_report(Some(deadline)) {
+                Next::Late => None,
                 Next::Report(Report::Ended {
                     how,
                     user_us,
                     system_us,
-                }) => (
+                }) => Some((
                     how,
                     Duration::from_micros(user_us),
                     Duration::from_micros(system_us),
-                ),
+                )),
                 // Killed before it could report, or a report that makes no sense.
-                _ => (How::Killed, Duration::ZERO, Duration::ZERO),
+                _ => Some((How::Killed, Duration::ZERO, Duration::ZERO)),
             };
-            *ended = Some(self.finish(how, user, system));
         }
-        *ended
+        *reported
     }
 
     /// Ends the sandbox. Returns at once; [`Running::wait`] waits for it.
@@ -227,33 +279,44 @@ impl Running {
         lock(&self.listening).take()
     }
 
-    /// The launcher's process id, in agentd's pid namespace.
-    pub fn launcher(&self) -> u32 {
-        lock(&self.process).0.id()
+    /// Whether the kernel holds this sandbox's group to the limits of its profile, and
+    /// why not. Of a sandbox that this process started itself.
+    pub(crate) fn limits_stand(&self) -> Result<(), String> {
+        match &*lock(&self.held) {
+            Some(Held::Own { leaf, .. }) => leaf.stands(),
+            _ => Err("its group is not known".to_owned()),
+        }
+    }
+
+    /// Returns when its program has ended; ends it once the other end of `ticket` is
+    /// closed.
+    pub(super) fn await_end_or(&self, ticket: &OwnedFd) {
+        let mut both = [
+            PollFd::new(&self.control, PollFlags::IN),
+            PollFd::new(ticket, PollFlags::RDHUP),
+        ];
+        while matches!(
+            rustix::event::poll(&mut both, None),
+            Err(rustix::io::Errno::INTR)
+        ) {}
+        let [_, hung_up] = both;
+        if !hung_up.revents().is_empty() {
+            self.kill();
+        }
     }
 
     fn finish(&self, how: How, user: Duration, system: Duration) -> Ending {
         self.kill();
-        let end = Instant::now() + END_LIMIT;
-        let mut process = lock(&self.process);
-        // The launcher exits when init is reaped, which is when all are gone. One
-        // that does not is killed, and its init dies of its parent-death signal.
-        if !exits_by(&process.0, end) {
-            let _gone = process.0.kill();
-        }
-        let _status = process.0.wait();
-        drop(process);
-        if let Some(drain) = lock(&self.drain).take() {
-            let _joined = drain.join();
-        }
-        let mut usage = Usage::default();
-        if let Some((leaf, identity)) = lock(&self.held).take() {
-            usage = leaf.usage();
-            // The group is gone, so every process in it is: see uids.rs.
-            if leaf.remove() {
-                identity.give_back();
-            }
-        }
+        let usage = match lock(&self.held).take() {
+            Some(Held::Own {
+                process,
+                drain,
+                leaf,
+                identity,
+            }) => end_own(process, drain, leaf, identity),
+            Some(Held::Builders(identity)) => self.end_builders(identity),
+            None => Usage::default(),
+        };
         Ending {
             how,
             user,
@@ -263,6 +326,47 @@ impl Running {
             pids_peak: usage.pids_peak,
             disk_written: usage.disk_written,
         }
+    }
+
+    /// What the builder says after the end. Without its word that nothing is left, the
+    /// identity is not used again.
+    fn end_builders(&self, identity: Identity) -> Usage {
+        let end = Instant::now() + END_LIMIT + END_LIMIT;
+        let mut account = None;
+        while let Some(told) = self.next_packet(end) {
+            if account.is_some() {
+                self.output.take(0, &told);
+                break;
+            }
+            // Before it may come what is known already: that it ended.
+            account = codec::decode_canonical::<Account>(&told).ok();
+        }
+        let account = account.unwrap_or_default();
+        if account.gone {
+            identity.give_back();
+        }
+        Usage {
+            memory_peak: account.memory_peak,
+            memory_kills: account.memory_kills,
+            pids_peak: account.pids_peak,
+            disk_written: account.disk_written,
+        }
+    }
+
+    /// The next packet, if one comes before `end`.
+    fn next_packet(&self, end: Instant) -> Option<Vec<u8>> {
+        loop {
+            match poll_in(
+                &self.control,
+                Some(end.saturating_duration_since(Instant::now())),
+            ) {
+                Ok(1..) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                _ => return None,
+            }
+        }
+        let (told, _) = order::receive_packet(self.control.as_fd()).ok()?;
+        (!told.is_empty()).then_some(told)
     }
 
     fn next_report(&self, deadline: Option<Instant>) -> Next {
@@ -294,6 +398,23 @@ impl Drop for Running {
             self.finish(How::Killed, Duration::ZERO, Duration::ZERO);
         }
     }
+}
+
+/// Ends a launcher of this process's own, and what it started.
+fn end_own(mut process: Process, drain: JoinHandle<()>, leaf: Leaf, identity: Identity) -> Usage {
+    // The launcher exits when init is reaped, which is when all are gone. One
+    // that does not is killed, and its init dies of its parent-death signal.
+    if !exits_by(&process.0, Instant::now() + END_LIMIT) {
+        let _gone = process.0.kill();
+    }
+    let _status = process.0.wait();
+    let _joined = drain.join();
+    let usage = leaf.usage();
+    // The group is gone, so every process in it is: see uids.rs.
+    if leaf.remove() {
+        identity.give_back();
+    }
+    usage
 }
 
 enum Next {

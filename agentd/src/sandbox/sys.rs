@@ -250,6 +250,8 @@ pub enum Surface {
     Clone3,
     /// `keyctl`.
     Keys,
+    /// `getpid` by x32's table.
+    Foreign,
 }
 
 /// Asks for a part of the kernel with arguments that it refuses, so that the error
@@ -257,15 +259,16 @@ pub enum Surface {
 /// before it, `EFAULT`, `EINVAL` or `EOPNOTSUPP` where none does.
 ///
 /// # Errors
-/// Always, but for a kernel that does what it does not understand.
+/// Always, but for a kernel that does what it does not understand, or has x32.
 pub fn reach(surface: Surface) -> io::Result<()> {
     let number = match surface {
         Surface::Ring => libc::SYS_io_uring_setup,
         Surface::Clone3 => libc::SYS_clone3,
         Surface::Keys => libc::SYS_keyctl,
+        Surface::Foreign => libc::SYS_getpid | 0x4000_0000,
     };
     // io_uring_setup(0 entries, null), clone3(null, size 0), keyctl(no operation of
-    // that number): the first argument is -1 for the last only.
+    // that number): the first argument is -1 for the last only. getpid takes none.
     let first: libc::c_long = if surface == Surface::Keys { -1 } else { 0 };
     // SAFETY: every pointer is null and every size 0, so no memory is read, written
     // or shared; no process, ring or key is made of such arguments.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 use serde_json::json;
 
-use super::{Passed, SelfTestError};
+use super::{Founded, Passed, SelfTestError};
 use crate::code;
 use crate::enter::{EnterError, Ground};
 use crate::pack::Kind;
@@ -65,10 +65,14 @@ impl SelfTest {
 /// # Errors
 /// [`SelfTestError`] of the first layer that is missing.
 pub fn inside(form: &str, root: &str, profiles: &[String]) -> Result<How, SelfTestError> {
-    let passed = if profiles.is_empty() {
-        super::run(root, Profile::names())?
+    let named: Vec<&str> = if profiles.is_empty() {
+        Profile::names().collect()
     } else {
-        super::run(root, profiles.iter().map(String::as_str))?
+        profiles.iter().map(String::as_str).collect()
+    };
+    let passed = match super::found(root, named, &[])? {
+        Founded::Supervisor(passed) => passed,
+        Founded::Builder(how) => return Ok(how),
     };
     let text = if form == "json" {
         in_json(&passed)

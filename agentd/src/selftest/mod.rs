@@ -1,8 +1,8 @@
 //! Whether the layers stand: a built-in set of attempts, made in a sandbox of each
 //! profile and, as the control, outside of one.
 //!
-//! Guaranteed: agentd serves only after every attempt of its own profiles was
-//! answered as it must be. Not guaranteed: that what was not attempted would have
+//! Guaranteed: agentd serves only after every attempt of its own profiles, and every
+//! one in the supervisor's own confinement, was answered as it must be. Not guaranteed: that what was not attempted would have
 //! been; `agentd/tests/escape` attempts far more. The attempts are this program's
 //! own (probe.rs), so they are there wherever it is.
 
@@ -11,10 +11,12 @@ mod expected;
 mod probe;
 
 use std::io::{self, Read};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use casemate_protocol::id::Digest;
 use casemate_protocol::{Code, codec, frame};
@@ -23,14 +25,24 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::code;
+use crate::sandbox::builder::{self, Role};
+use crate::sandbox::confinement::confine_supervisor;
 use crate::sandbox::enclosure::AGENTD;
-use crate::sandbox::{Bind, LaunchSpec, Narrowed, Refusal, Right, Sandbox};
+use crate::sandbox::{Bind, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox};
+use expected::Place;
 
 pub use command::{SelfTest, inside};
 pub use probe::main as probe;
 
+/// What the supervisor is called among the profiles. There is no such profile.
+pub const SUPERVISOR: &str = "supervisor";
+/// Calls another architecture's table: what is seen of it is how the probe ends.
+const FOREIGN: &str = "foreign-calls";
+/// Looks whether the kernel holds the sandbox's group to its limits.
+const LIMITS: &str = "group-limits";
+
 /// The profiles that agentd itself starts compartments of.
-pub const SERVED: [&str; 4] = ["desktop", "hands", "script", "strict"];
+pub const SERVED: [&str; 5] = ["desktop", "hands", "script", "strict", "proxy"];
 
 /// Where this program is in a sandbox under test.
 const INSIDE: &str = "/agent/agentd";
@@ -63,8 +75,9 @@ pub struct Tested {
     pub findings: Vec<Finding>,
 }
 
-/// A self-test that was passed. There is no other way to one.
-#[derive(Debug, Clone, PartialEq, Eq, Encode)]
+/// A self-test that was passed. There is no other way to one, but from the builder to
+/// its supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Passed {
     /// The control's findings, outside.
     #[n(0)]
@@ -117,6 +130,9 @@ pub enum SelfTestError {
         /// Why.
         source: Refusal,
     },
+    /// agentd itself could not be confined.
+    #[error("agentd could not be confined itself: {0}")]
+    Itself(#[from] Refusal),
     /// The attempts were not made, or not all.
     #[error("the attempts were not made in {place}: {why}")]
     Unanswered {
@@ -133,7 +149,7 @@ impl SelfTestError {
         match self {
             Self::Missing { .. } => &code::SELFTEST_LAYER,
             Self::Control { .. } => &code::SELFTEST_CONTROL,
-            Self::Refused { source, .. } => source.code,
+            Self::Refused { source, .. } | Self::Itself(source) => source.code,
             Self::Unanswered { .. } => &code::SELFTEST_UNANSWERED,
         }
     }
@@ -164,9 +180,11 @@ pub fn run<'a>(
     });
     let control = control?;
     let mut tested = Vec::new();
+    let mut ending = Vec::new();
     for (profile, findings) in all {
-        let findings =
+        let (findings, running) =
             findings.map_err(|_| unanswered(profile, &"the thread that asked ended"))??;
+        ending.push(running);
         expected::check(profile, &findings, &control)?;
         tested.push(Tested {
             profile: profile.to_owned(),
@@ -176,10 +194,49 @@ pub fn run<'a>(
     if tested.is_empty() {
         return Err(unanswered("any profile", &"none was named"));
     }
+    // They have ended; nobody needs to wait until their groups are gone.
+    let _thread = std::thread::Builder::new().spawn(move || drop(ending));
     Ok(Passed {
         control,
         profiles: tested,
     })
+}
+
+/// Makes this process two, see [`builder`]. In the supervisor it returns confined, with
+/// the self-test passed: the attempts in `profiles` were made by the builder, those in
+/// the supervisor's own confinement by itself. It may still read the places in `read`.
+///
+/// # Errors
+/// [`SelfTestError`] of the first layer that is missing.
+pub fn found<'a>(
+    root: &str,
+    profiles: impl IntoIterator<Item = &'a str>,
+    read: &[String],
+) -> Result<Founded, SelfTestError> {
+    let first = || run(root, profiles).map(|passed| codec::encode(&passed));
+    let told = match builder::found(first)? {
+        Role::Builder(how) => return Ok(Founded::Builder(how)),
+        Role::Supervisor(told) => told,
+    };
+    let mut passed: Passed =
+        codec::decode_canonical(&told).map_err(|e| unanswered("any profile", &e))?;
+    confine_supervisor(read)?;
+    let findings = probe::make(Some(Place::Supervisor));
+    expected::check(SUPERVISOR, &findings, &passed.control)?;
+    passed.profiles.push(Tested {
+        profile: SUPERVISOR.to_owned(),
+        findings,
+    });
+    Ok(Founded::Supervisor(passed))
+}
+
+/// Which of the two this process is.
+#[derive(Debug)]
+pub enum Founded {
+    /// The supervisor, confined.
+    Supervisor(Passed),
+    /// The builder, and the supervisor has ended like this.
+    Builder(How),
 }
 
 fn unanswered(place: &str, why: &dyn std::fmt::Display) -> SelfTestError {
@@ -199,14 +256,36 @@ fn outside() -> Result<Vec<Finding>, SelfTestError> {
         .stdin(OwnedFd::from(theirs))
         .spawn()
         .map_err(|e| failed(&e))?;
-    let findings = read(&ours);
-    // It ends by itself once it has answered, and must in any case.
-    let _gone = child.kill();
-    let _reaped = child.wait();
-    findings.map_err(|e| failed(&e))
+    let findings = read(&ours).and_then(|findings| Ok(let_go(&ours).map(|()| findings)?));
+    if findings.is_err() {
+        let _gone = child.kill();
+    }
+    // It ends by itself once it has answered.
+    let status = child.wait().map_err(|e| failed(&e))?;
+    let mut findings = findings.map_err(|e| failed(&e))?;
+    findings.push(finding(FOREIGN, ended(status.code(), status.signal())));
+    findings.push(finding(LIMITS, "none".to_owned()));
+    Ok(findings)
 }
 
-fn in_sandbox(root: &str, profile: &str, uid: u32) -> Result<Vec<Finding>, SelfTestError> {
+fn finding(attempt: &str, answer: String) -> Finding {
+    let attempt = attempt.to_owned();
+    Finding { attempt, answer }
+}
+
+fn ended(code: Option<i32>, signal: Option<i32>) -> String {
+    match (code, signal) {
+        (Some(code), _) => format!("exit {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "killed".to_owned(),
+    }
+}
+
+fn in_sandbox(
+    root: &str,
+    profile: &str,
+    uid: u32,
+) -> Result<(Vec<Finding>, Running), SelfTestError> {
     let (ours, theirs) = UnixStream::pair().map_err(|e| unanswered(profile, &e))?;
     let running = Sandbox::spawn(LaunchSpec {
         egress: false,
@@ -228,21 +307,34 @@ fn in_sandbox(root: &str, profile: &str, uid: u32) -> Result<Vec<Finding>, SelfT
         profile: profile.to_owned(),
         source,
     })?;
-    let findings = read(&ours);
-    // Dropped, it is gone when this returns.
-    drop(running);
-    findings.map_err(|e| unanswered(profile, &e))
+    let mut findings = read(&ours).map_err(|e| unanswered(profile, &e))?;
+    // While somebody is in the group.
+    let limits = running.limits_stand();
+    let_go(&ours).map_err(|e| unanswered(profile, &e))?;
+    let how = match running.how_until(Instant::now() + PATIENCE) {
+        Some(How::Exited(code)) => ended(Some(code), None),
+        Some(How::Signalled(signal)) => ended(None, Some(signal)),
+        Some(How::Killed) | None => ended(None, None),
+    };
+    findings.push(finding(FOREIGN, how));
+    let limits = limits.err().unwrap_or_else(|| "in force".to_owned());
+    findings.push(finding(LIMITS, limits));
+    Ok((findings, running))
 }
 
+/// What a probe found; it then waits for [`let_go`].
 fn read(stream: &UnixStream) -> Result<Vec<Finding>, frame::ReadError> {
     stream
         .set_read_timeout(Some(PATIENCE))
         .map_err(frame::ReadError::Io)?;
-    let findings = frame::read(&mut &*stream, LARGEST)?;
-    let mut rest = [0];
-    match (&*stream).read(&mut rest) {
-        Ok(0) => Ok(findings),
-        Ok(_) => Err(io::Error::other("more came than the answers").into()),
-        Err(e) => Err(e.into()),
+    frame::read(&mut &*stream, LARGEST)
+}
+
+/// Lets a probe make its last attempt and end; it has nothing more to say.
+fn let_go(stream: &UnixStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    match (&*stream).read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(io::Error::other("more came than the answers")),
     }
 }

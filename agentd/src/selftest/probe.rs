@@ -1,33 +1,45 @@
 //! The attempts, as `agentd probe` makes them wherever it is started. It tells what
 //! came of each over one descriptor and ends.
 
+use std::ffi::CString;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use casemate_protocol::frame;
 use nix::sched::CloneFlags;
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{MemfdFlags, StatVfsMountFlags};
 use rustix::mount::FsOpenFlags;
 use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{Pid, Resource};
 use rustix::thread::Uid;
 
 use super::Finding;
+use super::expected::Place;
+use crate::sandbox::enclosure::{AGENTD, GROUPS};
 use crate::sandbox::sys::{self, Surface};
+
+/// No program is there.
+const NOWHERE: &str = "/nonexistent";
 
 /// What is done, and what is said of it.
 type Attempt = fn() -> String;
 
 /// In this order: the last two change the process, where they succeed.
-pub(super) const ATTEMPTS: [(&str, Attempt); 19] = [
+const ATTEMPTS: [(&str, Attempt); 24] = [
+    ("agentd-itself", || made(fs::File::open(AGENTD))),
+    ("control-groups", || made(fs::read_dir(GROUPS))),
+    ("execute", execute),
+    ("new-process", || made(Command::new(NOWHERE).spawn())),
     ("internet-socket", || made(socket(AddressFamily::INET))),
     ("hypervisor-socket", || made(socket(AddressFamily::VSOCK))),
     ("netlink-socket", || made(socket(AddressFamily::NETLINK))),
     ("ring", || made(sys::reach(Surface::Ring))),
     ("clone3", || made(sys::reach(Surface::Clone3))),
     ("key", || made(sys::reach(Surface::Keys))),
+    ("memory-file", memory_file),
     ("mount", || {
         made(rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC))
     }),
@@ -62,19 +74,56 @@ pub(super) const ATTEMPTS: [(&str, Attempt); 19] = [
     }),
 ];
 
-/// The whole life of `agentd probe`: `number` is the descriptor to tell it over.
-pub fn main(number: i32) -> ExitCode {
-    let answers: Vec<Finding> = ATTEMPTS
+/// Makes the attempts of a place, or all of them.
+pub(super) fn make(place: Option<Place>) -> Vec<Finding> {
+    ATTEMPTS
         .iter()
+        .filter(|(name, _)| place.is_none_or(|place| place.asks(name)))
         .map(|(name, attempt)| Finding {
             attempt: (*name).to_owned(),
             answer: attempt(),
         })
-        .collect();
-    let told = listener(number).and_then(|to| frame::write(&mut &to, &answers));
+        .collect()
+}
+
+/// The whole life of `agentd probe`: `number` is the descriptor to tell it over. By 0
+/// it is the control and makes every attempt there is.
+pub fn main(number: i32) -> ExitCode {
+    let answers = make((number != 0).then_some(Place::Sandbox));
+    let told = listener(number).and_then(|to| {
+        frame::write(&mut &to, &answers)?;
+        // Until it is let go: somebody looks at it from outside meanwhile.
+        (&to).read(&mut [0])
+    });
+    // The last attempt kills, where it shall: who waits for this process sees.
+    let _refused = sys::reach(Surface::Foreign);
     match told {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Nothing is there to be executed; a filter answers before that is known.
+fn execute() -> String {
+    let none: [&std::ffi::CStr; 0] = [];
+    match nix::unistd::execve(c"/nonexistent", &none, &none) {
+        Err(errno) => format!("errno {}", errno as i32),
+        Ok(never) => match never {},
+    }
+}
+
+/// Executes a memory file. Nothing is in it, so that even where it may be executed
+/// this process goes on.
+fn memory_file() -> String {
+    let file = match rustix::fs::memfd_create("", MemfdFlags::empty()) {
+        Ok(file) => file,
+        Err(errno) => return made::<(), _>(Err(errno)),
+    };
+    let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap_or_default();
+    let none: [&std::ffi::CStr; 0] = [];
+    match nix::unistd::execve(&path, &none, &none) {
+        Err(errno) => format!("errno {}", errno as i32),
+        Ok(never) => match never {},
     }
 }
 

@@ -87,10 +87,17 @@ pub struct DesktopPack {
     pub root: OwnedFd,
 }
 
+/// Where a pack has its template documents.
+const TEMPLATES: &str = "usr/share/casemate";
 /// Largest template document of a pack.
 const TEMPLATE: u64 = 4 << 20;
 
 impl DesktopPack {
+    /// Where its template documents are, in agentd's tree.
+    pub fn templates(&self) -> String {
+        format!("{}/{TEMPLATES}", self.mounted)
+    }
+
     /// A template document of the pack.
     ///
     /// # Errors
@@ -99,6 +106,6 @@ impl DesktopPack {
         if !files::is_name(name) {
             return Err(FileError::Name(name.to_owned()));
         }
-        files::read_regular(&self.root, &format!("usr/share/casemate/{name}"), TEMPLATE)
+        files::read_regular(&self.root, &format!("{TEMPLATES}/{name}"), TEMPLATE)
     }
 }

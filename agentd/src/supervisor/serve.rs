@@ -20,8 +20,9 @@ use super::code;
 use super::ground::Ground;
 use super::link::{self, Link};
 use super::run::{self, Lease};
+use crate::sandbox::How;
 use crate::sandbox::uids;
-use crate::selftest::{self, SelfTestError};
+use crate::selftest::{self, Founded, SelfTestError};
 
 /// Ids that one job takes from our range: desktop, script, hands, strict checks.
 const UIDS_PER_JOB: u32 = 8;
@@ -43,16 +44,22 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Serves until the daemon ends the connection.
+    /// Serves until the daemon ends the connection. Returns in the builder of sandboxes,
+    /// with how the supervisor ended.
     ///
     /// # Errors
-    /// [`ServeError`] always: there is no other way to stop.
-    pub fn run(self) -> Result<std::convert::Infallible, ServeError> {
+    /// [`ServeError`] always in the supervisor: there is no other way to stop.
+    pub fn run(self) -> Result<How, ServeError> {
         let ground = Ground::brought_along().map_err(|e| ServeError::Ground(e.to_string()))?;
         let connection =
             crate::sandbox::sys::adopt(self.daemon_fd).map_err(ServeError::Connection)?;
-        // Nothing is leased before every layer was shown to stand.
-        let passed = selftest::run(&ground.pack.mounted, selftest::SERVED)?;
+        // Nothing is leased before every layer was shown to stand, this process's own
+        // among them.
+        let root = &ground.pack.mounted;
+        let passed = match selftest::found(root, selftest::SERVED, &[ground.pack.templates()])? {
+            Founded::Supervisor(passed) => passed,
+            Founded::Builder(how) => return Ok(how),
+        };
         // The three of the next job, so that its start does not wait for them.
         crate::sandbox::Sandbox::keep_ready(3);
         serve(
@@ -62,6 +69,7 @@ impl Serve {
             self.slots,
             self.uid_count,
         )
+        .map(|never| match never {})
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Ask {
         memory_bytes: Option<u64>,
         /// A lower limit.
         pids: Option<u64>,
+        /// What the workspace is, if not the job's own.
+        workspace: Option<String>,
     },
     /// Wait until it has ended, or end it.
     Wait {

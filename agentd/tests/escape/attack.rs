@@ -261,6 +261,39 @@ pub(crate) fn socket(family: i32, kind: i32, protocol: i32) -> Result<OwnedFd, i
     .map(own)
 }
 
+/// Such a socket, held so that the host can see it.
+pub(crate) fn hold_socket(family: i32, kind: i32, protocol: i32) -> Loot {
+    Ok(Got {
+        held: vec![socket(family, kind, protocol)?],
+        ..Got::default()
+    })
+}
+
+/// Connects to this address and says the tag.
+pub(crate) fn say_to_port<T>(socket: OwnedFd, address: &T, scene: &Scene) -> Loot {
+    let length = i64::try_from(size_of::<T>()).unwrap();
+    call(
+        libc::SYS_connect,
+        &[socket.as_raw_fd().into(), at(address), length],
+    )?;
+    say(&socket, &scene.tag)?;
+    nothing()
+}
+
+/// Pushes a letter into the terminal, as if a person had typed it, by this request.
+pub(crate) fn push_input(scene: &Scene, request: i64) -> Loot {
+    use std::os::unix::fs::OpenOptionsExt;
+    let terminal = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open(&scene.terminal);
+    // Where there is none to be opened, whatever its input is.
+    let fd = terminal.as_ref().map_or(0, AsRawFd::as_raw_fd);
+    call(libc::SYS_ioctl, &[fd.into(), request, at(b"x")])?;
+    nothing()
+}
+
 /// The address 127.0.0.1 with `port`.
 pub(crate) fn local(port: u16) -> libc::sockaddr_in {
     libc::sockaddr_in {

@@ -84,6 +84,10 @@ fn every_layer_that_is_left_away_is_missed() {
 #[test]
 fn behind_the_list_of_calls_other_layers_hold() {
     let host = Host::without(Layer::Calls);
+    // Nothing does behind these.
+    for name in ["shared_notify", "shared_lease", "unix_address_high_bits"] {
+        assert_eq!(through(&host, name), None);
+    }
     for (name, answer) in [
         // No nested namespaces; no capabilities; Landlock; no network at all.
         ("ns_clone_user", "errno 28"),

@@ -32,5 +32,7 @@ mod place;
 mod profiles;
 mod resources;
 mod selftest;
+#[cfg(not(any(feature = "weaken", feature = "host-root")))]
+mod served;
 mod supervisor;
 mod world;

@@ -194,16 +194,21 @@ impl Drop for Host {
 impl Host {
     /// Rooms with a range of ids of their own.
     pub(crate) fn new() -> Self {
-        Self::started(&[])
+        Self::started(&[], "inside")
+    }
+
+    /// The same, and who is asked is confined as agentd's supervisor is.
+    pub(crate) fn confined() -> Self {
+        Self::started(&[], "confined")
     }
 
     /// The same with one layer left away.
     #[cfg(feature = "weaken")]
     pub(crate) fn without(layer: casemate_agentd::sandbox::Layer) -> Self {
-        Self::started(&["--without", layer.name()])
+        Self::started(&["--without", layer.name()], "inside")
     }
 
-    fn started(flags: &[&str]) -> Self {
+    fn started(flags: &[&str], how: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
@@ -222,6 +227,7 @@ impl Host {
         let (socket, theirs) = pair();
         let rooms = Command::new(ROOMS)
             .args(flags)
+            .arg(how)
             .args([&pack.pack, &pack.key])
             .arg(uids.to_string())
             .args([base.join("probe"), base.join("shared")])
@@ -311,6 +317,7 @@ impl Host {
             argv: ["/agent/probe", "serve", "3"].map(str::to_owned).to_vec(),
             memory_bytes: start.memory_bytes,
             pids: start.pids,
+            workspace: start.workspace.clone(),
         };
         match self.ask(&ask, Some(theirs)).refused {
             Some(why) => Err(why),
@@ -341,6 +348,7 @@ pub(crate) struct Start {
     pub(crate) uid: u32,
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) pids: Option<u64>,
+    pub(crate) workspace: Option<String>,
 }
 
 impl Start {
@@ -351,6 +359,7 @@ impl Start {
             uid,
             memory_bytes: None,
             pids: None,
+            workspace: None,
         }
     }
 }
@@ -366,6 +375,20 @@ pub(crate) fn processes(base: u32, count: u32) -> Vec<i32> {
             let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
             let uid: u32 = line.split_whitespace().next()?.parse().ok()?;
             (base..base + count).contains(&uid).then_some(pid)
+        })
+        .collect()
+}
+
+/// The host's processes that this one made.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let parent = format!("PPid:\t{pid}\n");
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            status.contains(&parent).then_some(pid)
         })
         .collect()
 }

@@ -22,10 +22,12 @@ use std::process::ExitCode;
 
 use asked::{Answer, Ask};
 use casemate_agentd::pack::{ReleaseKey, SignedPack};
+use casemate_agentd::sandbox::builder::{self, Role};
+use casemate_agentd::sandbox::confinement::confine_supervisor;
 use casemate_agentd::sandbox::enclosure::{Enclosure, Extra, PASSED};
 use casemate_agentd::sandbox::job_directory::JobDirectory;
 use casemate_agentd::sandbox::{
-    Bind, How, LaunchSpec, Narrowed, Right, Running, Sandbox, launch, sys,
+    Bind, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, launch, sys,
 };
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -39,8 +41,8 @@ fn main() -> ExitCode {
     }
     match words[..] {
         ["launch"] => launch::main(),
-        ["inside"] => inside(),
-        [pack, key, base, probe, shared] => outside(pack, key, base, probe, shared),
+        [how @ ("inside" | "confined")] => inside(how == "confined"),
+        [how, pack, key, base, probe, shared] => outside(how, pack, key, base, probe, shared),
         _ => panic!("{words:?}"),
     }
 }
@@ -57,7 +59,7 @@ fn without(layer: &str) {
     panic!("built with every layer, {layer} too");
 }
 
-fn outside(pack: &str, key: &str, base: &str, probe: &str, shared: &str) -> ExitCode {
+fn outside(how: &str, pack: &str, key: &str, base: &str, probe: &str, shared: &str) -> ExitCode {
     let key = ReleaseKey::read(Path::new(key)).unwrap();
     let pack = SignedPack::read(Path::new(pack), &key)
         .unwrap()
@@ -69,13 +71,13 @@ fn outside(pack: &str, key: &str, base: &str, probe: &str, shared: &str) -> Exit
         packs: vec![pack.mount().unwrap()],
         programs: None,
         extra: vec![
-            Extra::read_only(PathBuf::from(probe), "/brought/probe".into()),
-            Extra::read_only(PathBuf::from(shared), "/brought/shared".into()),
+            Extra::read_only(PathBuf::from(probe), "/agent/probe".into()),
+            Extra::read_only(PathBuf::from(shared), "/agent/shared".into()),
         ],
         uid_base: base.parse().unwrap(),
         uid_count: 2000,
         passed: Some(test),
-        arguments: vec!["inside".into()],
+        arguments: vec![how.into()],
     };
     match enclosure.run() {
         Ok(How::Exited(0)) => ExitCode::SUCCESS,
@@ -88,8 +90,17 @@ struct Rooms {
     running: HashMap<String, Running>,
 }
 
-fn inside() -> ExitCode {
+fn inside(confined: bool) -> ExitCode {
     let test = sys::adopt(PASSED).unwrap();
+    // As agentd serves: who is asked is not who builds.
+    match builder::found(|| Ok::<_, Refusal>(Vec::new())).unwrap() {
+        Role::Supervisor(_) => {}
+        Role::Builder(How::Exited(0)) => return ExitCode::SUCCESS,
+        Role::Builder(how) => panic!("the supervisor ended: {how:?}"),
+    }
+    if confined {
+        confine_supervisor(&[]).unwrap();
+    }
     let job = JobDirectory::create("job", 64 << 20, 4096).unwrap();
     job.make("work", 1001, 0o700).unwrap();
     job.make("desk", 1001, 0o755).unwrap();
@@ -138,10 +149,17 @@ impl Rooms {
                 argv,
                 memory_bytes,
                 pids,
+                workspace,
             } => {
+                let mut binds = self.binds(&profile);
+                for bind in &mut binds {
+                    if let (Some(from), "/workspace") = (&workspace, bind.at.as_str()) {
+                        bind.from = from.clone();
+                    }
+                }
                 let spec = LaunchSpec {
                     egress: false,
-                    binds: self.binds(&profile),
+                    binds,
                     profile,
                     name: name.clone(),
                     uid,
@@ -209,8 +227,8 @@ impl Rooms {
         };
         let job = |name: &str| self.job.path().join(name).display().to_string();
         let mut binds = vec![
-            bind("/brought/probe", "/agent/probe", Right::Execute),
-            bind("/brought/shared", "/agent/shared", Right::Execute),
+            bind("/agent/probe", "/agent/probe", Right::Execute),
+            bind("/agent/shared", "/agent/shared", Right::Execute),
         ];
         match profile {
             "desktop" => binds.extend([

@@ -29,9 +29,23 @@ fn every_profile_passes_and_the_digest_is_the_same_each_time() {
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let profiles = found["profiles"].as_object().unwrap();
     let names: Vec<&str> = casemate_agentd::sandbox::Profile::names().collect();
-    assert_eq!(profiles.len(), names.len());
+    // And agentd's own supervisor.
+    assert_eq!(profiles.len(), names.len() + 1);
     for name in names {
-        assert!(profiles[name].as_object().unwrap().len() >= 19, "{name}");
+        assert!(profiles[name].as_object().unwrap().len() >= 22, "{name}");
+        assert_eq!(profiles[name]["foreign-calls"], "signal 31", "{name}");
+        assert_eq!(profiles[name]["group-limits"], "in force", "{name}");
+    }
+    let supervisor = profiles["supervisor"].as_object().unwrap();
+    for (attempt, errno) in [
+        ("agentd-itself", "errno 13"),
+        ("execute", "errno 1"),
+        ("new-process", "errno 1"),
+        ("internet-socket", "errno 1"),
+        ("mount", "errno 1"),
+    ] {
+        assert_eq!(supervisor[attempt], errno, "{attempt}");
+        assert_ne!(found["outside"][attempt], errno, "{attempt}");
     }
     let again = selftest(&[], &["--json"]);
     assert_eq!(again.stdout, output.stdout);
@@ -64,6 +78,11 @@ fn a_missing_layer_is_named_and_stops_it() {
         ("rlimits", "the limits of a process is missing"),
         ("mount-flags", "the flags of mounts is missing"),
         ("descriptors", "the closing of descriptors is missing"),
+        ("memory-files", "executing memory files"),
+        (
+            "control-group",
+            "the limits of the control group is missing",
+        ),
     ] {
         let output = selftest(&["--without", layer], &["--profile", "desktop"]);
         let text = String::from_utf8_lossy(&output.stderr);

@@ -200,14 +200,6 @@ impl World {
         self.datagrams = Some(socket);
     }
 
-    /// Whether one came.
-    pub(crate) fn datagram_got(&self) -> bool {
-        let mut bytes = [0; 256];
-        self.datagrams
-            .as_ref()
-            .is_some_and(|socket| socket.recv(&mut bytes).is_ok())
-    }
-
     /// What reached the TCP listener: `None` if nobody connected.
     pub(crate) fn tcp_got(&self) -> Option<String> {
         let (stream, _) = self.tcp.as_ref()?.accept().ok()?;
@@ -305,6 +297,72 @@ impl World {
             .read_exact_at(&mut bytes, self.scene.address)
             .unwrap();
         String::from_utf8(bytes).unwrap()
+    }
+}
+
+/// Stages and judgements that several attempts share.
+impl World {
+    /// A file of rules that others rely on, in the shared directory.
+    pub(crate) fn share_rules(&mut self) {
+        self.share("rules", "deny");
+    }
+
+    /// The secret in a file of the host's directory.
+    pub(crate) fn keep_secret(&mut self) {
+        self.file("secret", &self.secret);
+    }
+
+    /// It sent the secret to the host.
+    pub(crate) fn secret_was_got(&mut self, report: &Report) -> bool {
+        report.got(&self.secret)
+    }
+
+    /// A program that it was not to run said so.
+    pub(crate) fn program_ran(&mut self, report: &Report) -> bool {
+        report.proof
+    }
+
+    /// It has one socket more than before.
+    pub(crate) fn socket_was_made(&mut self, report: &Report) -> bool {
+        report.holds("socket:")
+    }
+
+    /// Its mounts are others than before.
+    pub(crate) fn mounts_changed(&mut self, report: &Report) -> bool {
+        report.remounted()
+    }
+
+    /// The process outside is gone.
+    pub(crate) fn victim_died(&mut self, _: &Report) -> bool {
+        soon(|| !self.victim_lives())
+    }
+
+    /// Somebody connected to the host's port.
+    pub(crate) fn tcp_was_reached(&mut self, _: &Report) -> bool {
+        self.tcp_got().is_some()
+    }
+
+    /// Somebody connected to the host's Unix socket.
+    pub(crate) fn unix_was_reached(&mut self, _: &Report) -> bool {
+        self.unix_got().is_some()
+    }
+
+    /// The host's service got a datagram.
+    pub(crate) fn datagram_came(&mut self, _: &Report) -> bool {
+        let mut bytes = [0; 256];
+        self.datagrams
+            .as_ref()
+            .is_some_and(|socket| socket.recv(&mut bytes).is_ok())
+    }
+
+    /// What was pushed into the terminal's input can be read from it.
+    pub(crate) fn input_was_pushed(&mut self, _: &Report) -> bool {
+        rustix::io::ioctl_fionread(&self.kept[1]).unwrap() > 0
+    }
+
+    /// The host has no way to see it: the answer alone counts.
+    pub(crate) fn sees_nothing(&mut self, _: &Report) -> bool {
+        false
     }
 }
 

@@ -203,6 +203,8 @@ fn remove_emptied(directory: &Path, patience: Duration) -> io::Result<()> {
 pub(crate) struct Leaf {
     version: Version,
     directories: Vec<PathBuf>,
+    /// Each limit's file and what was written to it.
+    settled: Vec<(&'static str, String)>,
 }
 
 impl Leaf {
@@ -212,6 +214,7 @@ impl Leaf {
         let mut leaf = Self {
             version,
             directories: Vec::new(),
+            settled: Vec::new(),
         };
         for parent in version.names() {
             let directory = groups.join(parent).join(name);
@@ -251,12 +254,37 @@ impl Leaf {
                 .ok_or(io::Error::from(io::ErrorKind::NotFound))
                 .and_then(|path| fs::write(path, &value));
             match set {
-                Ok(()) => {}
+                Ok(()) => self.settled.push((file, value)),
                 Err(e) if e.kind() == io::ErrorKind::NotFound && version::is_swap(file) => {}
                 Err(e) => {
                     let what = format!("the limit {file} could not be set to {value}");
                     return Err(Refusal::new(&code::SANDBOX_CGROUP, what, e));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the kernel says of the group what was settled, and holds somebody to it.
+    pub(crate) fn stands(&self) -> Result<(), String> {
+        if self.settled.is_empty() {
+            return Err("no limit was set".to_owned());
+        }
+        for (file, value) in &self.settled {
+            let found = self.text(file);
+            // More may be on the line: what is not limited of the same disk.
+            let holds = |line: &str| {
+                line.strip_prefix(value)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            };
+            if !found.lines().any(holds) {
+                return Err(format!("{file} is {}, not {value}", found.trim()));
+            }
+        }
+        for directory in &self.directories {
+            let members = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+            if members.trim().is_empty() {
+                return Err(format!("nobody is in {}", directory.display()));
             }
         }
         Ok(())

@@ -1,14 +1,14 @@
 //! Mounts the control groups, to set a program that the host would run (release_agent).
 
 use super::super::attack::{Loot, Scene, call, nothing, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
     stage: bare,
     attack,
-    seen,
+    seen: World::mounts_changed,
     inside: &[("*", EPERM)],
 };
 
@@ -38,8 +38,4 @@ fn attack(_: &Scene) -> Loot {
         )
     })?;
     nothing()
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.remounted()
 }

@@ -1,14 +1,14 @@
 //! Executes a script that names a program as its interpreter.
 
 use super::super::attack::{Loot, Scene, io, run};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, Denied, EACCES, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
-    seen,
+    seen: World::program_ran,
     inside: &[("strict", Denied::Signal(libc::SIGXFSZ)), ("*", EACCES)],
 };
 
@@ -26,8 +26,4 @@ fn attack(scene: &Scene) -> Loot {
     io(file.and_then(|mut file| file.write_all(line.as_bytes())))?;
     // The kernel runs `probe prove PATH FD TAG`.
     run(&[&path, &scene.proof.to_string(), &scene.tag])
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.proof
 }

@@ -1,14 +1,14 @@
 //! Has the loader run a file that is not executable.
 
 use super::super::attack::{Loot, Scene, io, own_program, run};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, Denied, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
-    seen,
+    seen: World::program_ran,
     inside: &[
         ("strict", Denied::Signal(libc::SIGXFSZ)),
         ("script", Denied::Errno(libc::ENOSPC)),
@@ -28,8 +28,4 @@ fn attack(scene: &Scene) -> Loot {
     let loader = "/lib64/ld-linux-x86-64.so.2";
     // It reads the file and cannot map it as code: 127 is its exit status.
     run(&[loader, &path, "prove", &scene.proof.to_string(), &scene.tag])
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.proof
 }

@@ -3,14 +3,14 @@
 use std::os::fd::AsRawFd;
 
 use super::super::attack::{Loot, Scene, call, io, own, program, run, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EACCES, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
-    seen,
+    seen: World::program_ran,
     inside: &[("script strict", EPERM), ("*", EACCES)],
 };
 
@@ -21,8 +21,4 @@ fn attack(scene: &Scene) -> Loot {
     io(std::io::Write::write_all(&mut file, &program(scene)))?;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     run(&[&path])
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.proof
 }

@@ -1,14 +1,14 @@
 //! Executes a program that it wrote into shared memory.
 
 use super::super::attack::{Loot, Scene, plant, run};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EACCES, EROFS, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
-    seen,
+    seen: World::program_ran,
     inside: &[("script strict model", EROFS), ("*", EACCES)],
 };
 
@@ -18,8 +18,4 @@ fn attack(scene: &Scene) -> Loot {
     let ran = planted.and_then(|()| run(&[&path]));
     let _gone = std::fs::remove_file(&path);
     ran
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.proof
 }

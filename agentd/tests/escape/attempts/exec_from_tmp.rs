@@ -1,14 +1,14 @@
 //! Executes a program that it wrote.
 
 use super::super::attack::{Loot, Scene, plant, run};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, Denied, EACCES, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
-    seen,
+    seen: World::program_ran,
     inside: &[("strict", Denied::Signal(libc::SIGXFSZ)), ("*", EACCES)],
 };
 
@@ -16,8 +16,4 @@ fn attack(scene: &Scene) -> Loot {
     let path = scene.tmp("program");
     plant(scene, &path, 0o755)?;
     run(&[&path])
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.proof
 }

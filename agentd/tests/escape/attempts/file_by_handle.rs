@@ -3,20 +3,16 @@
 use std::os::fd::AsRawFd;
 
 use super::super::attack::{Loot, Scene, at, bytes, call, io, own, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Root,
-    stage,
+    stage: World::keep_secret,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.file("secret", &world.secret);
-}
 
 fn attack(scene: &Scene) -> Loot {
     let path = text(&scene.host("secret"));
@@ -48,8 +44,4 @@ fn attack(scene: &Scene) -> Loot {
     let mut all = Vec::new();
     io(std::io::Read::read_to_end(&mut &file, &mut all))?;
     bytes(all)
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

@@ -1,20 +1,16 @@
 //! Reads it through the root of its parent, which was outside once.
 
 use super::super::attack::{Loot, Scene, read};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ENOENT};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Root,
-    stage,
+    stage: World::keep_secret,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", ENOENT)],
 };
-
-fn stage(world: &mut World) {
-    world.file("secret", &world.secret);
-}
 
 fn attack(scene: &Scene) -> Loot {
     read(&format!(
@@ -22,8 +18,4 @@ fn attack(scene: &Scene) -> Loot {
         unsafe { libc::getppid() },
         scene.host("secret")
     ))
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

@@ -1,25 +1,17 @@
 //! Reads it by going up from where it is.
 
 use super::super::attack::{Loot, Scene, read};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ENOENT};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::keep_secret,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", ENOENT)],
 };
 
-fn stage(world: &mut World) {
-    world.file("secret", &world.secret);
-}
-
 fn attack(scene: &Scene) -> Loot {
     read(&format!("../../../../../../../..{}", scene.host("secret")))
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

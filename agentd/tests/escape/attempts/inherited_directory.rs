@@ -1,20 +1,16 @@
 //! Uses a directory that was left open: it gives the whole tree back.
 
 use super::super::attack::{Loot, Scene, bytes, call, io, own, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EBADF};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::keep_secret,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", EBADF)],
 };
-
-fn stage(world: &mut World) {
-    world.file("secret", &world.secret);
-}
 
 fn attack(scene: &Scene) -> Loot {
     let name = text(&format!("{}/secret", scene.tag));
@@ -29,8 +25,4 @@ fn attack(scene: &Scene) -> Loot {
         }
     }
     Err(libc::EBADF)
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

@@ -1,20 +1,16 @@
 //! Reads a key that another process of the id put into the user's keyring.
 
 use super::super::attack::{Loot, Scene, at, bytes, call, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let (kind, name) = (text("user"), text(&format!("secret-of-{}", scene.tag)));
@@ -25,8 +21,4 @@ fn attack(scene: &Scene) -> Loot {
     let all = vec![0u8; 128];
     let length = call(libc::SYS_keyctl, &[11, key, at(all.as_slice()), 128])?; // KEYCTL_READ
     bytes(&all[..usize::try_from(length).unwrap()])
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

@@ -1,14 +1,14 @@
 //! Attaches shared memory of the host's by its key (System V).
 
 use super::super::attack::{Loot, Scene, bytes, call};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ENOENT, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("desktop browser", ENOENT), ("*", EPERM)],
 };
 
@@ -26,10 +26,6 @@ fn attack(scene: &Scene) -> Loot {
     let id = call(libc::SYS_shmget, &[scene.key.into(), 64, 0])?;
     let memory = call(libc::SYS_shmat, &[id, 0, libc::SHM_RDONLY.into()])?;
     bytes(unsafe { std::slice::from_raw_parts(memory as *const u8, 64) })
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }
 
 #[derive(Debug)]

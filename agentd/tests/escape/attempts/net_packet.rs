@@ -1,25 +1,17 @@
 //! Makes a socket that reads every packet.
 
-use super::super::attack::{Got, Loot, Scene, socket};
-use super::super::world::{Report, World};
+use super::super::attack::{Loot, Scene, hold_socket};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Root,
     stage: bare,
     attack,
-    seen,
+    seen: World::socket_was_made,
     inside: &[("*", EPERM)],
 };
 
 fn attack(_: &Scene) -> Loot {
-    let socket = socket(libc::AF_PACKET, libc::SOCK_RAW, 768)?;
-    Ok(Got {
-        held: vec![socket],
-        ..Got::default()
-    })
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.holds("socket:")
+    hold_socket(libc::AF_PACKET, libc::SOCK_RAW, 768)
 }

@@ -1,33 +1,21 @@
 //! Connects to a port of the host.
 
-use std::os::fd::AsRawFd;
-
-use super::super::attack::{Loot, Scene, at, call, local, nothing, say, socket};
-use super::super::world::{Report, World};
+use super::super::attack::{Loot, Scene, local, say_to_port, socket};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::listen_tcp,
     attack,
-    seen,
+    seen: World::tcp_was_reached,
     inside: &[("*", EPERM)],
 };
 
-fn stage(world: &mut World) {
-    world.listen_tcp();
-}
-
 fn attack(scene: &Scene) -> Loot {
-    let socket = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
-    call(
-        libc::SYS_connect,
-        &[socket.as_raw_fd().into(), at(&local(scene.port)), 16],
-    )?;
-    say(&socket, &scene.tag)?;
-    nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.tcp_got().is_some()
+    say_to_port(
+        socket(libc::AF_INET, libc::SOCK_STREAM, 0)?,
+        &local(scene.port),
+        scene,
+    )
 }

@@ -1,22 +1,16 @@
 //! Connects to the host by IPv6.
 
-use std::os::fd::AsRawFd;
-
-use super::super::attack::{Loot, Scene, at, call, nothing, say, socket};
-use super::super::world::{Report, World};
+use super::super::attack::{Loot, Scene, say_to_port, socket};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::listen_tcp,
     attack,
-    seen,
+    seen: World::tcp_was_reached,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.listen_tcp();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let socket = socket(libc::AF_INET6, libc::SOCK_STREAM, 0)?;
@@ -25,14 +19,5 @@ fn attack(scene: &Scene) -> Loot {
     address[0] = 10;
     address[2..4].copy_from_slice(&scene.port.to_be_bytes());
     address[18..24].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
-    call(
-        libc::SYS_connect,
-        &[socket.as_raw_fd().into(), at(&address), 28],
-    )?;
-    say(&socket, &scene.tag)?;
-    nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.tcp_got().is_some()
+    say_to_port(socket, &address, scene)
 }

@@ -3,20 +3,16 @@
 use std::os::fd::AsRawFd;
 
 use super::super::attack::{Got, Loot, Scene, at, call, local, socket};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::listen_tcp,
     attack,
-    seen,
+    seen: World::tcp_was_reached,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.listen_tcp();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let socket = socket(libc::AF_INET, libc::SOCK_STREAM, 0)?;
@@ -37,8 +33,4 @@ fn attack(scene: &Scene) -> Loot {
         held: vec![socket],
         ..Got::default()
     })
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.tcp_got().is_some()
 }

@@ -6,15 +6,11 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
-    stage,
+    stage: World::victim,
     attack,
     seen,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     // Inside there is no such process; one of its own is as good for the filter.

@@ -3,20 +3,16 @@
 use std::os::fd::AsRawFd;
 
 use super::super::attack::{Got, Loot, Scene, call, own, say};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::victim_died,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let mut ends = [0i32; 2];
@@ -37,8 +33,4 @@ fn attack(scene: &Scene) -> Loot {
         held: vec![read, write],
         ..Got::default()
     })
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    super::super::world::soon(|| !world.victim_lives())
 }

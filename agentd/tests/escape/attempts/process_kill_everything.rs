@@ -1,26 +1,18 @@
 //! Signals everything that it may (kill -1).
 
 use super::super::attack::{Loot, Scene, call, nothing};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, ESRCH};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::victim_died,
     inside: &[("script strict hands model", EPERM), ("*", ESRCH)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(_: &Scene) -> Loot {
     call(libc::SYS_kill, &[-1, 9])?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    super::super::world::soon(|| !world.victim_lives())
 }

@@ -1,14 +1,14 @@
 //! Signals the group of another process.
 
 use super::super::attack::{Loot, Scene, call, nothing};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, ESRCH};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage,
     attack,
-    seen,
+    seen: World::victim_died,
     inside: &[("script strict hands model", EPERM), ("*", ESRCH)],
 };
 
@@ -19,8 +19,4 @@ fn stage(world: &mut World) {
 fn attack(scene: &Scene) -> Loot {
     call(libc::SYS_kill, &[(-scene.victim).into(), 9])?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    super::super::world::soon(|| !world.victim_lives())
 }

@@ -1,20 +1,16 @@
 //! Signals with a value (rt_sigqueueinfo).
 
 use super::super::attack::{Loot, Scene, at, call, nothing};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, ESRCH};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::victim_died,
     inside: &[("script strict hands model", EPERM), ("*", ESRCH)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let mut information = [0i32; 32];
@@ -25,8 +21,4 @@ fn attack(scene: &Scene) -> Loot {
         &[scene.victim.into(), 9, at(&information)],
     )?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    super::super::world::soon(|| !world.victim_lives())
 }

@@ -1,25 +1,17 @@
 //! Reads another's environment.
 
 use super::super::attack::{Loot, Scene, read};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ENOENT};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", ENOENT)],
 };
 
-fn stage(world: &mut World) {
-    world.victim();
-}
-
 fn attack(scene: &Scene) -> Loot {
     read(&format!("/proc/{}/environ", scene.victim))
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

@@ -1,20 +1,16 @@
 //! Reads another's memory (process_vm_readv).
 
 use super::super::attack::{Loot, Scene, at, bytes, call};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let mut all = vec![0u8; 64];
@@ -25,8 +21,4 @@ fn attack(scene: &Scene) -> Loot {
         &[scene.victim.into(), at(&here), 1, at(&there), 1, 0],
     )?;
     bytes(all)
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

@@ -1,20 +1,16 @@
 //! Reads another's memory by its file.
 
 use super::super::attack::{Loot, Scene, bytes, io};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ENOENT};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", ENOENT)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let file = io(std::fs::File::open(format!("/proc/{}/mem", scene.victim)))?;
@@ -25,8 +21,4 @@ fn attack(scene: &Scene) -> Loot {
         scene.address,
     ))?;
     bytes(all)
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

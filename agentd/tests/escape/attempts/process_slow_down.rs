@@ -6,15 +6,11 @@ use super::{Attempt, Control, Denied};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
     seen,
     inside: &[("*", Denied::Harmless)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(_: &Scene) -> Loot {
     call(libc::SYS_setpriority, &[2, 0, 19])?;

@@ -3,20 +3,16 @@
 use std::os::fd::AsRawFd;
 
 use super::super::attack::{Loot, Scene, at, bytes, call, own};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
-    seen,
+    seen: World::secret_was_got,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     // Where it is not to be found, a number that no process has.
@@ -31,8 +27,4 @@ fn attack(scene: &Scene) -> Loot {
         &[taken.as_raw_fd().into(), at(all.as_mut_slice()), 64, 0],
     )?;
     bytes(all)
-}
-
-fn seen(world: &mut World, report: &Report) -> bool {
-    report.got(&world.secret)
 }

@@ -6,15 +6,11 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
     seen,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     call(libc::SYS_ptrace, &[16, scene.victim.into(), 0, 0])?;

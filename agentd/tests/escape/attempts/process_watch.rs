@@ -6,15 +6,11 @@ use super::{Attempt, Control, EPERM, ESRCH};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
     seen,
     inside: &[("script strict hands model", EPERM), ("*", ESRCH)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     held(call(libc::SYS_pidfd_open, &[scene.victim.into(), 0])?)

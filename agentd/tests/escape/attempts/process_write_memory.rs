@@ -6,15 +6,11 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
     seen,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let here = [b"taken".as_ptr() as u64, 5];

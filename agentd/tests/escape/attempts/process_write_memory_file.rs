@@ -6,15 +6,11 @@ use super::{Attempt, Control, ENOENT};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::victim,
     attack,
     seen,
     inside: &[("*", ENOENT)],
 };
-
-fn stage(world: &mut World) {
-    world.victim();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let file = io(std::fs::File::options()

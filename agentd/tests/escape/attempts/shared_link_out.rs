@@ -8,15 +8,11 @@ use super::{Attempt, Control, Denied, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::share_rules,
     attack,
     seen,
     inside: &[("script strict", EPERM), ("*", Denied::Errno(libc::EXDEV))],
 };
-
-fn stage(world: &mut World) {
-    world.share("rules", "deny");
-}
 
 fn attack(scene: &Scene) -> Loot {
     let to = scene.tmp("hard");

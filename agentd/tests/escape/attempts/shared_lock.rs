@@ -8,15 +8,11 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::share_rules,
     attack,
     seen,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.share("rules", "deny");
-}
 
 fn attack(scene: &Scene) -> Loot {
     let file = io(std::fs::File::open(scene.shared("rules")))?;

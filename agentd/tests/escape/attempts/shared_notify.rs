@@ -8,7 +8,7 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::share_rules,
     attack,
     seen,
     inside: &[("*", EPERM)],
@@ -16,10 +16,6 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 
 /// SIGIO, as a bit of the kernel's sets.
 const BIT: u64 = 1 << (libc::SIGIO - 1);
-
-fn stage(world: &mut World) {
-    world.share("rules", "deny");
-}
 
 fn attack(scene: &Scene) -> Loot {
     let directory = io(std::fs::File::open(&scene.shared))?;

@@ -6,15 +6,11 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::share_rules,
     attack,
     seen,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.share("rules", "deny");
-}
 
 fn attack(scene: &Scene) -> Loot {
     let (path, name) = (text(&scene.shared("rules")), text("user.casemate"));

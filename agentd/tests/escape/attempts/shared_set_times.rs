@@ -8,15 +8,11 @@ use super::{Attempt, Control, EPERM, EROFS};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::share_rules,
     attack,
     seen,
     inside: &[("script strict", EPERM), ("*", EROFS)],
 };
-
-fn stage(world: &mut World) {
-    world.share("rules", "deny");
-}
 
 fn attack(scene: &Scene) -> Loot {
     let path = text(&scene.shared("rules"));

@@ -9,15 +9,11 @@ use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
-    stage,
+    stage: World::share_rules,
     attack,
     seen,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.share("rules", "deny");
-}
 
 fn attack(scene: &Scene) -> Loot {
     let watch = own(call(libc::SYS_inotify_init1, &[libc::IN_NONBLOCK.into()])?);

@@ -3,14 +3,14 @@
 use std::os::fd::AsRawFd;
 
 use super::super::attack::{Loot, Scene, call, nothing, own, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
     stage: bare,
     attack,
-    seen,
+    seen: World::mounts_changed,
     inside: &[("*", EPERM)],
 };
 
@@ -29,8 +29,4 @@ fn attack(_: &Scene) -> Loot {
         ],
     )?;
     nothing()
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.remounted()
 }

@@ -1,14 +1,14 @@
 //! Mounts a file system of its own over the tree.
 
 use super::super::attack::{Loot, Scene, call, nothing, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
     stage: bare,
     attack,
-    seen,
+    seen: World::mounts_changed,
     inside: &[("*", EPERM)],
 };
 
@@ -25,8 +25,4 @@ fn attack(_: &Scene) -> Loot {
         ],
     )?;
     nothing()
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.remounted()
 }

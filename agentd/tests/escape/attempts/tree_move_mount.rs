@@ -1,14 +1,14 @@
 //! Moves a mount away (move_mount).
 
 use super::super::attack::{Loot, Scene, call, nothing, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
     stage: bare,
     attack,
-    seen,
+    seen: World::mounts_changed,
     inside: &[("*", EPERM)],
 };
 
@@ -20,8 +20,4 @@ fn attack(_: &Scene) -> Loot {
         &[here, from.as_ptr() as i64, here, to.as_ptr() as i64, 0],
     )?;
     nothing()
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.remounted()
 }

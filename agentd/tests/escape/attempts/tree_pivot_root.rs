@@ -1,14 +1,14 @@
 //! Makes another directory the root of the tree.
 
 use super::super::attack::{Loot, Scene, call, io, nothing, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
     stage: bare,
     attack,
-    seen,
+    seen: World::mounts_changed,
     inside: &[("*", EPERM)],
 };
 
@@ -30,8 +30,4 @@ fn attack(_: &Scene) -> Loot {
         &[dot.as_ptr() as i64, dot.as_ptr() as i64],
     )?;
     nothing()
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.remounted()
 }

@@ -1,14 +1,14 @@
 //! Takes attributes off a mount (mount_setattr).
 
 use super::super::attack::{Loot, Scene, at, call, nothing, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
     stage: bare,
     attack,
-    seen,
+    seen: World::mounts_changed,
     inside: &[("*", EPERM)],
 };
 
@@ -31,8 +31,4 @@ fn attack(scene: &Scene) -> Loot {
         ],
     )?;
     nothing()
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.remounted()
 }

@@ -1,14 +1,14 @@
 //! Takes a mount away to see what it covers.
 
 use super::super::attack::{Loot, Scene, call, nothing, text};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Apart,
     stage: bare,
     attack,
-    seen,
+    seen: World::mounts_changed,
     inside: &[("*", EPERM)],
 };
 
@@ -19,8 +19,4 @@ fn attack(_: &Scene) -> Loot {
         &[place.as_ptr() as i64, libc::MNT_DETACH.into()],
     )?;
     nothing()
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.remounted()
 }

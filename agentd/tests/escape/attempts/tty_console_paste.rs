@@ -4,20 +4,16 @@
 use std::os::unix::fs::OpenOptionsExt;
 
 use super::super::attack::{Loot, Scene, at, call, nothing};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::Absent,
-    stage,
+    stage: World::terminal,
     attack,
-    seen,
+    seen: World::sees_nothing,
     inside: &[("*", EPERM)],
 };
-
-fn stage(world: &mut World) {
-    world.terminal();
-}
 
 fn attack(scene: &Scene) -> Loot {
     let terminal = std::fs::File::options()
@@ -28,8 +24,4 @@ fn attack(scene: &Scene) -> Loot {
     let fd = terminal.as_ref().map_or(0, std::os::fd::AsRawFd::as_raw_fd);
     call(libc::SYS_ioctl, &[fd.into(), 0x541c, at(&[3u8; 8])])?;
     nothing()
-}
-
-fn seen(_: &mut World, _: &Report) -> bool {
-    false
 }

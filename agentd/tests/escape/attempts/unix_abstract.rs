@@ -1,14 +1,14 @@
 //! Connects to a service of the host by its abstract name, which is no file.
 
 use super::super::attack::{Loot, Scene, nothing, say_to_unix};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ECONNREFUSED, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage,
     attack,
-    seen,
+    seen: World::unix_was_reached,
     inside: &[("script strict", EPERM), ("*", ECONNREFUSED)],
 };
 
@@ -20,8 +20,4 @@ fn attack(scene: &Scene) -> Loot {
     let name = format!("\0{}", scene.tag);
     say_to_unix(libc::SOCK_STREAM, name.as_bytes(), &scene.tag)?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.unix_got().is_some()
 }

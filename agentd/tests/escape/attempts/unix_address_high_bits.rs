@@ -2,14 +2,14 @@
 //! there was none.
 
 use super::super::attack::{Loot, Scene, at, call, nothing};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: bare,
     attack,
-    seen,
+    seen: World::program_ran,
     inside: &[("*", EPERM)],
 };
 
@@ -39,8 +39,4 @@ fn attack(scene: &Scene) -> Loot {
     );
     call(libc::SYS_munmap, &[PLACE, 4096])?;
     sent.and_then(|_| nothing())
-}
-
-fn seen(_: &mut World, report: &Report) -> bool {
-    report.proof
 }

@@ -4,14 +4,14 @@
 use std::os::fd::AsRawFd;
 
 use super::super::attack::{Loot, Scene, at, call, nothing, own};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: World::listen_datagrams,
     attack,
-    seen,
+    seen: World::datagram_came,
     inside: &[("*", EPERM)],
 };
 
@@ -44,8 +44,4 @@ fn attack(scene: &Scene) -> Loot {
         ],
     )?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.datagram_got()
 }

@@ -1,14 +1,14 @@
 //! Connects to a service of the host by its path, as to a container engine.
 
 use super::super::attack::{Loot, Scene, nothing, say_to_unix};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ENOENT, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage,
     attack,
-    seen,
+    seen: World::unix_was_reached,
     inside: &[("script strict", EPERM), ("*", ENOENT)],
 };
 
@@ -23,8 +23,4 @@ fn attack(scene: &Scene) -> Loot {
         &scene.tag,
     )?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.unix_got().is_some()
 }

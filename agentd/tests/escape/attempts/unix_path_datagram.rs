@@ -1,14 +1,14 @@
 //! Sends to a service of the host that takes datagrams, as to a system log.
 
 use super::super::attack::{Loot, Scene, nothing, say_to_unix};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage: World::listen_datagrams,
     attack,
-    seen,
+    seen: World::datagram_came,
     inside: &[("*", EPERM)],
 };
 
@@ -19,8 +19,4 @@ fn attack(scene: &Scene) -> Loot {
         &scene.tag,
     )?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.datagram_got()
 }

@@ -1,14 +1,14 @@
 //! Connects to another display by its abstract name.
 
 use super::super::attack::{Loot, Scene, nothing, say_to_unix};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ECONNREFUSED, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage,
     attack,
-    seen,
+    seen: World::unix_was_reached,
     inside: &[("script strict", EPERM), ("*", ECONNREFUSED)],
 };
 
@@ -23,8 +23,4 @@ fn attack(scene: &Scene) -> Loot {
         "B",
     )?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.unix_got().is_some()
 }

@@ -1,14 +1,14 @@
 //! Connects to another display by its path: whoever does reads the screen and types.
 
 use super::super::attack::{Loot, Scene, nothing, say_to_unix};
-use super::super::world::{Report, World};
+use super::super::world::World;
 use super::{Attempt, Control, ENOENT, EPERM};
 
 pub(super) const ATTEMPT: Attempt = Attempt {
     control: Control::User,
     stage,
     attack,
-    seen,
+    seen: World::unix_was_reached,
     inside: &[("script strict", EPERM), ("*", ENOENT)],
 };
 
@@ -27,10 +27,6 @@ fn attack(scene: &Scene) -> Loot {
         "B",
     )?;
     nothing()
-}
-
-fn seen(world: &mut World, _: &Report) -> bool {
-    world.unix_got().is_some()
 }
 
 #[derive(Debug)]
