@@ -87,9 +87,9 @@ const NEVER: [(Range, &str); 18] = [
     (Range::v4(192, 88, 99, 0, 24), "a relay"),
     (Range::v4(224, 0, 0, 0, 4), "multicast"),
     (Range::v4(240, 0, 0, 0, 4), "reserved or broadcast"),
-    // ::, ::1 and the compatible form ::a.b.c.d; ::ffff:a.b.c.d is below ::/80 as well.
+    // ::, ::1 and the forms that are compatible, mapped and translated.
     (
-        Range::v6([0, 0, 0], 80),
+        Range::v6([0, 0, 0], 64),
         "this host or an IPv4 address in IPv6",
     ),
     (Range::v6([0x64, 0xff9b, 0], 96), "an IPv4 address in IPv6"),

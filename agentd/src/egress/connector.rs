@@ -72,6 +72,12 @@ impl Connector {
         Ok(Self(Arc::new(sys::adopt(number)?)))
     }
 
+    /// The one at the other end of this socket.
+    #[cfg(test)]
+    pub(super) fn of(socket: OwnedFd) -> Self {
+        Self(Arc::new(socket))
+    }
+
     /// A socket that is connected to this host and port, and the address.
     ///
     /// # Errors

@@ -78,6 +78,10 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Wrong> {
 /// Lines end in CR LF and in nothing else, none continues another, and there is no
 /// byte that is not printed.
 fn check_bytes(head: &[u8]) -> Result<(), Wrong> {
+    // The parser passes over empty lines before the first, as RFC 9112 lets it.
+    if head.starts_with(b"\r\n") {
+        return Err("it begins with an empty line");
+    }
     let mut last = 0;
     for &byte in head {
         match byte {

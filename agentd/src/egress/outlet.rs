@@ -362,3 +362,189 @@ impl State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use casemate_protocol::egress::{FromConnector, ToConnector};
+
+    use super::*;
+
+    /// agentd's side of a proxy, without a sandbox: the test is the proxy, and a
+    /// connector that gives everybody the null device.
+    struct Bench {
+        proxy: OwnedFd,
+        served: JoinHandle<Result<(), String>>,
+        events: Arc<Mutex<Vec<Event>>>,
+    }
+
+    fn bench(recordable: bool) -> Bench {
+        let (control, proxy) = packet::pair().unwrap();
+        let (questions, connector) = packet::pair().unwrap();
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let recorded = Arc::clone(&events);
+        let state = Arc::new(State {
+            control,
+            grants: vec![Endpoint::parse("*.site.example:443").unwrap()],
+            bounds: Bounds {
+                sent: 1,
+                received: 1,
+                at_once: 2,
+                in_all: 4,
+                head_ms: 1,
+                idle_ms: 1,
+            },
+            connector: Connector::of(questions),
+            record: Arc::new(move |event| {
+                lock(&recorded).push(event);
+                recordable
+            }),
+            refused: AtomicU64::new(0),
+            live: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        thread::spawn(move || {
+            while let Ok(Some((asked, Some(reply)))) = packet::receive::<ToConnector>(&connector) {
+                assert_eq!(asked.port, 443);
+                let null = std::fs::File::open("/dev/null").unwrap();
+                let address = "192.0.2.1:443".to_owned();
+                let answer = FromConnector::Connected { address };
+                packet::send(&reply, &answer, Some(null.as_fd())).unwrap();
+            }
+        });
+        let served = thread::spawn(move || State::serve(&state));
+        Bench {
+            proxy,
+            served,
+            events,
+        }
+    }
+
+    impl Bench {
+        fn open(&self, number: u32, host: &str) {
+            let host = host.to_owned();
+            let message = FromProxy::Open {
+                number,
+                host,
+                port: 443,
+            };
+            packet::send(&self.proxy, &message, None).unwrap();
+        }
+
+        fn answer(&self) -> (ToProxy, bool) {
+            let (message, with) = packet::receive(&self.proxy).unwrap().unwrap();
+            (message, with.is_some())
+        }
+
+        fn end(self) -> (Result<(), String>, Vec<Event>) {
+            drop(self.proxy);
+            let ended = self.served.join().unwrap();
+            let events = std::mem::take(&mut *lock(&self.events));
+            (ended, events)
+        }
+    }
+
+    #[test]
+    fn what_the_job_has_no_grant_for_is_asked_of_nobody() {
+        let bench = bench(true);
+        let refused = |number| {
+            let code = code::NOT_GRANTED.id.to_owned();
+            (ToProxy::Refused { number, code }, false)
+        };
+        for (number, host) in [
+            (1, "site.example"),
+            (2, "a.b.site.example"),
+            (3, "other.example"),
+        ] {
+            bench.open(number, host);
+            assert_eq!(bench.answer(), refused(number), "{host}");
+        }
+        bench.open(4, "a.site.example");
+        assert_eq!(bench.answer(), (ToProxy::Opened { number: 4 }, true));
+        let (ended, events) = bench.end();
+        assert_eq!(ended, Ok(()));
+        assert_eq!(events.len(), 4);
+        assert!(matches!(
+            events.last(),
+            Some(Event::Connection {
+                number: 4,
+                what: ConnectionEvent::Opened { .. },
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_is_not_handed_out() {
+        let bench = bench(false);
+        bench.open(1, "a.site.example");
+        // Refused by its grant, and by then the first would have been answered.
+        bench.open(2, "other.example");
+        assert!(matches!(
+            bench.answer(),
+            (ToProxy::Refused { number: 2, .. }, false)
+        ));
+        let rest = Arc::clone(&bench.events);
+        while lock(&rest).len() < 2 {
+            thread::yield_now();
+        }
+        assert_eq!(bench.end().0, Ok(()));
+    }
+
+    #[test]
+    fn a_proxy_out_of_order_is_ended() {
+        let closed = |number| FromProxy::Closed {
+            number,
+            sent: 0,
+            received: 0,
+            code: None,
+        };
+        let open = |number, host: &str| FromProxy::Open {
+            number,
+            host: host.to_owned(),
+            port: 443,
+        };
+        let malformed = |number, code: &str| FromProxy::Malformed {
+            number,
+            code: code.to_owned(),
+        };
+        for (what, messages) in [
+            ("a number is left out", vec![open(2, "other.example")]),
+            (
+                "a number comes twice",
+                vec![open(1, "other.example"), open(1, "other.example")],
+            ),
+            ("number 0", vec![malformed(0, "egress.request")]),
+            ("no name", vec![open(1, "127.0.0.1")]),
+            ("a star is no name", vec![open(1, "*.site.example")]),
+            ("a trailing dot", vec![open(1, "a.site.example.")]),
+            ("nothing was open", vec![closed(1)]),
+            ("an unknown code", vec![malformed(1, "made.up")]),
+            (
+                "more than may be",
+                (1..=6).map(|n| malformed(n, "egress.request")).collect(),
+            ),
+            (
+                "more at once than may be",
+                (1..=3).map(|n| open(n, "a.site.example")).collect(),
+            ),
+        ] {
+            let bench = bench(true);
+            for message in messages {
+                // The last may find nobody there any more.
+                let _gone = packet::send(&bench.proxy, &message, None);
+            }
+            let served = bench.served.join().unwrap();
+            assert!(served.is_err(), "{what}");
+        }
+        let bench = bench(true);
+        let with = Some(bench.proxy.as_fd());
+        packet::send(&bench.proxy, &open(1, "a.site.example"), with).unwrap();
+        assert!(
+            bench.served.join().unwrap().is_err(),
+            "a descriptor came along"
+        );
+        let bench = self::bench(true);
+        rustix::io::write(&bench.proxy, b"\xff").unwrap();
+        assert!(bench.served.join().unwrap().is_err(), "no message");
+    }
+}

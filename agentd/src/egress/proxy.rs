@@ -72,7 +72,7 @@ pub fn run() -> io::Result<()> {
     });
     let serves = Arc::clone(&proxy);
     let listener = TcpListener::from(listening);
-    spawn(move || serves.accept(&listener))?;
+    spawn(move || serves.accept(listener))?;
     loop {
         let (number, answer) = match packet::receive::<ToProxy>(&proxy.control)? {
             Some((ToProxy::Opened { number }, Some(socket))) => (number, Ok(socket)),
@@ -93,7 +93,7 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 
 impl Proxy {
     /// Takes connections, as many at once as may be; the next waits where it came from.
-    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+    fn accept(self: &Arc<Self>, listener: TcpListener) {
         let mut count = 0u32;
         loop {
             let busy = lock(&self.busy);
@@ -105,7 +105,9 @@ impl Proxy {
             };
             count = count.saturating_add(1);
             if count > self.bounds.in_all {
-                // Nothing is taken any more: with this the port is closed.
+                // Nothing is taken any more: the port is closed, and the last is told.
+                drop(listener);
+                let _asked = self.read_head(&client);
                 self.refuse(&client, &code::CONNECTIONS);
                 return;
             }

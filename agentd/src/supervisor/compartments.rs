@@ -5,7 +5,6 @@
 //! another even where both reach a file.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -204,9 +203,9 @@ impl Compartments {
             limits: mib(spec.limits.script_mib),
         };
         let desktop = Compartment::start(desktop, frame::FROM_SESSION)?;
-        let outlet = match desktop.running.take_listening() {
-            Some(listening) => Some(outlet(ground, spec, base, listening, record)?),
-            None => None,
+        let outlet = match spec.grants.egress() {
+            [] => None,
+            _ => Some(outlet(ground, spec, base, &desktop.running, record)?),
         };
         Ok(Self {
             outlet,
@@ -321,13 +320,17 @@ fn outlet(
     ground: &Ground,
     spec: &JobSpec,
     base: u32,
-    listening: OwnedFd,
+    desktop: &Running,
     record: Record,
 ) -> Result<Outlet, Refusal> {
-    let (site, connector) = ground.egress.as_ref().ok_or_else(|| {
-        let what = "the job has no way out";
-        Refusal::new(&egress::code::NOT_SITE, what, "this site grants nothing")
-    })?;
+    let none = |code, why: &str| Refusal::new(code, "the job has no way out", why);
+    let (site, connector) = ground
+        .egress
+        .as_ref()
+        .ok_or_else(|| none(&egress::code::NOT_SITE, "this site grants nothing"))?;
+    let listening = desktop
+        .take_listening()
+        .ok_or_else(|| none(&egress::code::LOST, "its desktop has no port for it"))?;
     Outlet::open(Plan {
         root: ground.pack.mounted.clone(),
         name: format!("{}-proxy", spec.job),

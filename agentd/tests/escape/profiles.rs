@@ -63,6 +63,11 @@ fn no_attempt_succeeds_in_model() {
     none_succeeds("model");
 }
 
+#[test]
+fn no_attempt_succeeds_in_proxy() {
+    none_succeeds("proxy");
+}
+
 /// But those that its file declares.
 #[test]
 fn no_attempt_succeeds_in_browser() {

@@ -11,7 +11,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     seen: World::program_ran,
     inside: &[
         ("strict", Denied::Signal(libc::SIGXFSZ)),
-        ("script", Denied::Errno(libc::ENOSPC)),
+        ("script proxy", Denied::Errno(libc::ENOSPC)),
         ("hands model", Denied::Exit(127)),
         ("*", Denied::Errno(127)),
     ],

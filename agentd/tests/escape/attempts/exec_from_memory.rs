@@ -11,7 +11,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage: bare,
     attack,
     seen: World::program_ran,
-    inside: &[("script strict", EPERM), ("*", EACCES)],
+    inside: &[("script proxy strict", EPERM), ("*", EACCES)],
 };
 
 fn attack(scene: &Scene) -> Loot {

@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage: bare,
     attack,
     seen: World::program_ran,
-    inside: &[("script strict model", EROFS), ("*", EACCES)],
+    inside: &[("script proxy strict model", EROFS), ("*", EACCES)],
 };
 
 fn attack(scene: &Scene) -> Loot {

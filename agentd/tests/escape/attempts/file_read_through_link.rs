@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage: World::keep_secret,
     attack,
     seen: World::secret_was_got,
-    inside: &[("script strict", EPERM), ("*", ENOENT)],
+    inside: &[("script proxy strict", EPERM), ("*", ENOENT)],
 };
 
 fn attack(scene: &Scene) -> Loot {

@@ -13,7 +13,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     seen,
     inside: &[
         ("strict", Denied::Signal(libc::SIGXFSZ)),
-        ("script", EPERM),
+        ("script proxy", EPERM),
         ("*", Denied::Harmless),
     ],
 };

@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage: World::victim,
     attack,
     seen: World::victim_died,
-    inside: &[("script strict hands model", EPERM), ("*", ESRCH)],
+    inside: &[("script proxy strict hands model", EPERM), ("*", ESRCH)],
 };
 
 fn attack(scene: &Scene) -> Loot {
