@@ -1,6 +1,7 @@
 # run         build everything, start the appliance and do the example job (ONCE=1: end with its exit code; SEED=n)
 # test        all tests, with the runner's totals
-# test-layers each layer of a sandbox left away in turn, in builds that can; LARGE=1: Calc and Chromium in theirs as well
+# test-layers each layer of a sandbox left away in turn, in builds that can: the last part of test
+# test-large  Calc and Chromium, each in its sandbox: builds their pack first
 # test-fresh  `make run ONCE=1` and `make test` in a new Debian 12 root, from a clone of the last commit
 # test-boot   boots an emulated machine with real firmware under Secure Boot and judges its evidence
 # test-leaks  a thousand jobs (JOBS=n), and that nothing of them is left
@@ -28,7 +29,7 @@ IMAGE := $(VAR)/tools/image
 # A test that builds a sandbox needs root; the build does not.
 RUNNER := $(if $(SUDO),CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="sudo -E")
 
-.PHONY: help run test test-layers test-fresh test-boot test-leaks check fuzz bench attest clean \
+.PHONY: help run test test-layers test-large test-fresh test-boot test-leaks check fuzz bench attest clean \
 	rust packages tools builder packs packs-large workspace test-binaries bench-binaries reproducible
 
 help:
@@ -41,15 +42,18 @@ run: rust packages builder
 test: rust packages tools builder
 	@$(MAKE) -j2 test-binaries packs
 	@$(RUNNER) $(TOOLS)/cargo-nextest nextest run --workspace --locked
+	@$(MAKE) test-layers
 
 # Builds that can leave a layer away bear a mark and do not serve. As much of the workspace is named as in `test`, or
 # cargo would compile the dependencies anew; at the end the programs are again those without the features.
 test-layers: rust packages tools
 	@$(RUNNER) $(TOOLS)/cargo-nextest nextest run --locked --workspace --test escape --test sandbox \
-		--features casemate-agentd/weaken,casemate-agentd/host-root
+		--features casemate-agentd/weaken,casemate-agentd/host-root \
+		-E 'test(layers::) | test(build::) | test(selftest::) | test(weakened::) | test(exec::)'
 	@$(MAKE) workspace
-	@if [[ -n "$(LARGE)" ]]; then $(MAKE) packs-large && \
-		$(RUNNER) $(TOOLS)/cargo-nextest nextest run --locked --workspace --test large --run-ignored only; fi
+
+test-large: rust packages tools packs-large
+	@$(RUNNER) $(TOOLS)/cargo-nextest nextest run --locked --workspace --test large --run-ignored only
 
 test-fresh: rust packages
 	@ci/test-fresh
