@@ -10,7 +10,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     attack,
     seen,
     inside: &[
-        ("script strict hands model", EPERM),
+        ("script proxy strict hands model", EPERM),
         ("*", Denied::Harmless),
     ],
 };

@@ -12,7 +12,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen,
-    inside: &[("script strict", EPERM), ("*", EROFS)],
+    inside: &[("script proxy strict", EPERM), ("*", EROFS)],
 };
 
 fn stage(world: &mut World) {

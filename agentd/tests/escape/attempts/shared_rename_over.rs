@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen,
-    inside: &[("script strict", EPERM), ("*", EROFS)],
+    inside: &[("script proxy strict", EPERM), ("*", EROFS)],
 };
 
 fn stage(world: &mut World) {

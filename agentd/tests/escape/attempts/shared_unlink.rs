@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage: World::share_rules,
     attack,
     seen,
-    inside: &[("script strict", EPERM), ("*", EROFS)],
+    inside: &[("script proxy strict", EPERM), ("*", EROFS)],
 };
 
 fn attack(scene: &Scene) -> Loot {

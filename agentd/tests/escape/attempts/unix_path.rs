@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen: World::unix_was_reached,
-    inside: &[("script strict", EPERM), ("*", ENOENT)],
+    inside: &[("script proxy strict", EPERM), ("*", ENOENT)],
 };
 
 fn stage(world: &mut World) {

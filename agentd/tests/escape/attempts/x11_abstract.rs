@@ -9,7 +9,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage,
     attack,
     seen: World::unix_was_reached,
-    inside: &[("script strict", EPERM), ("*", ECONNREFUSED)],
+    inside: &[("script proxy strict", EPERM), ("*", ECONNREFUSED)],
 };
 
 fn stage(world: &mut World) {
