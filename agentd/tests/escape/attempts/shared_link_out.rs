@@ -11,7 +11,10 @@ pub(super) const ATTEMPT: Attempt = Attempt {
     stage: World::share_rules,
     attack,
     seen,
-    inside: &[("script proxy strict", EPERM), ("*", Denied::Errno(libc::EXDEV))],
+    inside: &[
+        ("script proxy strict", EPERM),
+        ("*", Denied::Errno(libc::EXDEV)),
+    ],
 };
 
 fn attack(scene: &Scene) -> Loot {
