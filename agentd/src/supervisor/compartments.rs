@@ -127,6 +127,31 @@ fn mib(limit: u32) -> Narrowed {
     }
 }
 
+/// The compartment of display and applications, and the only one with a way out.
+fn desktop(ground: &Ground, spec: &JobSpec, base: u32, workspace: &Workspace) -> LaunchSpec {
+    LaunchSpec {
+        egress: !spec.grants.egress().is_empty(),
+        profile: "desktop".to_owned(),
+        name: format!("{}-desktop", spec.job),
+        uid: desktop_uid(base),
+        root: ground.pack.mounted.clone(),
+        binds: vec![
+            bind(
+                Path::new(enclosure::AGENTD),
+                "/agent/agentd",
+                Right::Execute,
+            ),
+            bind(&workspace.desk(), "/run/desk", Right::Write),
+            bind(&workspace.x11(), "/tmp/.X11-unix", Right::Write),
+            bind(&workspace.work(), "/workspace", Right::Write),
+        ],
+        argv: vec!["/agent/agentd".to_owned(), "session".to_owned()],
+        environment: environment(&[("HOME", "/home/job")]),
+        passed: None,
+        limits: mib(spec.limits.desktop_mib),
+    }
+}
+
 impl Compartment {
     fn start(mut spec: LaunchSpec, limit: usize) -> Result<Self, BuildError> {
         let (ours, theirs) = UnixStream::pair()?;
@@ -153,27 +178,6 @@ impl Compartments {
     ) -> Result<Self, BuildError> {
         let root = ground.pack.mounted.clone();
         let name = |which: &str| format!("{}-{which}", spec.job);
-        let desktop = LaunchSpec {
-            egress: !spec.grants.egress().is_empty(),
-            profile: "desktop".to_owned(),
-            name: name("desktop"),
-            uid: desktop_uid(base),
-            root: root.clone(),
-            binds: vec![
-                bind(
-                    Path::new(enclosure::AGENTD),
-                    "/agent/agentd",
-                    Right::Execute,
-                ),
-                bind(&workspace.desk(), "/run/desk", Right::Write),
-                bind(&workspace.x11(), "/tmp/.X11-unix", Right::Write),
-                bind(&workspace.work(), "/workspace", Right::Write),
-            ],
-            argv: vec!["/agent/agentd".to_owned(), "session".to_owned()],
-            environment: environment(&[("HOME", "/home/job")]),
-            passed: None,
-            limits: mib(spec.limits.desktop_mib),
-        };
         let hands = LaunchSpec {
             egress: false,
             profile: "hands".to_owned(),
@@ -202,6 +206,7 @@ impl Compartments {
             passed: None,
             limits: mib(spec.limits.script_mib),
         };
+        let desktop = desktop(ground, spec, base, workspace);
         let desktop = Compartment::start(desktop, frame::FROM_SESSION)?;
         let outlet = match spec.grants.egress() {
             [] => None,

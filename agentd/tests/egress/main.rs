@@ -14,6 +14,7 @@
 #[path = "../sandbox/ground.rs"]
 #[allow(dead_code, reason = "shared with tests/sandbox, which uses more of it")]
 mod ground;
+mod job;
 mod world;
 
 use std::io::Read;

@@ -174,7 +174,7 @@ impl World {
     }
 
     /// A line that runs what follows in the appliance's network, with its files.
-    fn shell(&self) -> Command {
+    pub(crate) fn shell(&self) -> Command {
         let mut command = Command::new("unshare");
         let script = "mount --bind \"$1/hosts\" /etc/hosts && \
             mount --bind \"$1/resolv.conf\" /etc/resolv.conf && \
