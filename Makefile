@@ -80,6 +80,7 @@ check: rust packages tools
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@$(TOOLS)/cargo-deny --locked check bans licenses sources
 	@cargo test --quiet --locked -p casemate-tests --test arrows
+	@packer validate -var out=/nonexistent -var keys=/nonexistent -var image=/nonexistent -var run=/nonexistent packer
 
 fuzz: rust packages
 	@ci/fuzz $(or $(SECONDS),10)

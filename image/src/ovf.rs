@@ -298,10 +298,9 @@ fn setting(xml: &mut Xml, element: &str, key: &str, value: &str) {
 pub(crate) fn uuid(label: &[u8], content: &Sha) -> String {
     let digest = crate::digest::of_bytes(&[label, content.as_slice()].concat());
     let mut bytes: [u8; 16] = digest.first_chunk().copied().unwrap_or_default();
-    if let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes {
-        *version = (*version & 0x0f) | 0x80;
-        *variant = (*variant & 0x3f) | 0x80;
-    }
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+    *version = (*version & 0x0f) | 0x80;
+    *variant = (*variant & 0x3f) | 0x80;
     let hex = hex::encode(bytes);
     let part = |from, to| hex.get(from..to).unwrap_or_default();
     [

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::Comparison;
 use super::content::Content;
-use super::{Comparison, filesystems::scratch};
+use super::filesystems::{opened, scratch};
 use crate::error::BuildError;
 use crate::ova;
 use crate::tool::Tool;
@@ -108,7 +109,9 @@ impl Comparison {
             tool.arg(&to).arg(&from).run()?;
             Content::open(&to)
         };
-        let (left, right) = (unpack(a, "a")?, unpack(b, "b")?);
+        let (Some(left), Some(right)) = (opened(unpack(a, "a"))?, opened(unpack(b, "b"))?) else {
+            return Ok(false);
+        };
         self.contents(&left, &right)?;
         Ok(true)
     }

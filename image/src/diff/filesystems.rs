@@ -16,6 +16,15 @@ pub(super) fn scratch() -> Result<tempfile::TempDir, BuildError> {
     tempfile::tempdir().map_err(BuildError::file("make", &std::env::temp_dir()))
 }
 
+/// What a tool unpacked; nothing if it found the content damaged, which is then compared as bytes.
+pub(super) fn opened<T>(result: Result<T, BuildError>) -> Result<Option<T>, BuildError> {
+    match result {
+        Ok(unpacked) => Ok(Some(unpacked)),
+        Err(BuildError::Tool { why, .. }) if !why.starts_with("could not be started") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Comparison {
     /// Two FAT file systems.
     pub(super) fn fats(&mut self, a: &Content, b: &Content) -> Result<bool, BuildError> {
@@ -32,7 +41,9 @@ impl Comparison {
                 .run();
             copied.map(|()| to)
         };
-        let (left, right) = (unpack(a, "a")?, unpack(b, "b")?);
+        let (Some(left), Some(right)) = (opened(unpack(a, "a"))?, opened(unpack(b, "b"))?) else {
+            return Ok(false);
+        };
         self.trees(&left, &right)?;
         Ok(true)
     }
@@ -53,7 +64,9 @@ impl Comparison {
             std::fs::remove_file(&image).map_err(BuildError::file("remove", &image))?;
             Ok::<PathBuf, BuildError>(to)
         };
-        let (left, right) = (unpack(a, "a")?, unpack(b, "b")?);
+        let (Some(left), Some(right)) = (opened(unpack(a, "a"))?, opened(unpack(b, "b"))?) else {
+            return Ok(false);
+        };
         self.trees(&left, &right)?;
         Ok(true)
     }

@@ -97,7 +97,8 @@ fn table(disk: &Content) -> Result<Vec<Partition>, BuildError> {
     let mut out = Vec::new();
     for number in 0..count {
         let mut entry = [0; 128];
-        let at = start.saturating_mul(512) + u64::from(number) * u64::from(size);
+        let at = u64::from(number) * u64::from(size);
+        let at = start.saturating_mul(512).saturating_add(at);
         disk.read(at, &mut entry)?;
         let kind = entry.first_chunk::<16>().copied().unwrap_or_default();
         if kind == [0; 16] {
