@@ -375,9 +375,9 @@ mod tests {
             "\r\nGET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n".to_owned(),
             "PRI * HTTP/2.0\r\n\r\n".to_owned(),
             "\u{5}\u{1}\r\n\r\n".to_owned(),
-            format!("CONNECT a.example:443 HTTP/1.1\r\nContent-Length: 5\r\n\r\n"),
-            format!("CONNECT a.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n"),
-            format!("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:80\r\n\r\n"),
+            "CONNECT a.example:443 HTTP/1.1\r\nContent-Length: 5\r\n\r\n".to_owned(),
+            "CONNECT a.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n".to_owned(),
+            "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:80\r\n\r\n".to_owned(),
         ];
         refused.extend(
             [

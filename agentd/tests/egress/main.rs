@@ -344,7 +344,7 @@ fn what_is_not_granted_or_not_plain_goes_nowhere() {
     }
     let host = "Host: a.example:8080";
     let heads = [
-        format!("ask GET http://a.example:8080/ HTTP/1.1\\r\\nHost: b.example\\r\\n\\r\\n"),
+        "ask GET http://a.example:8080/ HTTP/1.1\\r\\nHost: b.example\\r\\n\\r\\n".to_owned(),
         format!(
             "ask GET http://a.example:8080/ HTTP/1.1\\r\\n{host}\\r\\nContent-Length: 3\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n"
         ),
