@@ -6,12 +6,25 @@
 //! packages are free of faults.
 #![forbid(unsafe_code)]
 
+mod base;
+pub mod build;
 pub mod code;
+pub mod diff;
 pub mod digest;
+mod disk;
 pub mod error;
+pub mod firmware;
+mod initrd;
 pub mod keys;
 pub mod lock;
+pub mod ova;
+pub mod ovf;
 pub mod pack;
 pub mod progress;
+pub mod provenance;
+pub mod publish;
 pub mod release;
+pub mod sbom;
 pub mod tool;
+mod uki;
+pub mod vmdk;

@@ -17,6 +17,7 @@ mod recording;
 pub use boot::{Boot, Variable};
 pub use key::ReleaseKey;
 pub use manifest::{Signed, sign};
+pub(crate) use manifest::{Subject, sign_subject};
 pub use recording::record;
 
 use std::path::{Path, PathBuf};

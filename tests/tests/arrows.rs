@@ -27,6 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["casemate-attest", "casemate-device", "casemate-protocol"],
     ),
     ("casemate-image", &["casemate-attest"]),
+    // The initrd's init runs `unseal` as a program.
+    ("casemate-initrd", &[]),
 ];
 
 /// Crates that one crate alone may use, besides `tests`.

@@ -2,18 +2,21 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 use casemate_attest::release::MAX_RELEASE;
 use casemate_device::Handover;
 use casemate_protocol::Code;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::statfs::{FsType, fstatfs};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::code;
 
+/// `RAMFS_MAGIC` of linux/magic.h.
+const RAMFS: FsType = FsType(0x8584_58f6);
 /// More bytes than any handover has.
 const LIMIT: usize = 1024;
 
@@ -27,10 +30,8 @@ pub(super) fn take(fd: i32) -> Result<Handover, Failure> {
     // A number is not a descriptor that safe code can own; the kernel's name for
     // it opens the same memory again, from its start.
     let file = File::open(format!("/proc/self/fd/{fd}")).map_err(|e| failed(e.to_string()))?;
-    let seals = fcntl(&file, FcntlArg::F_GET_SEALS)
-        .map_err(|_| failed("it is not sealed memory".to_owned()))?;
-    if !SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_WRITE) {
-        return Err(failed("its memory can still be written".to_owned()));
+    if let Some(why) = writable(&file) {
+        return Err(failed(why.to_owned()));
     }
     let mut bytes = zeroize::Zeroizing::new([0u8; LIMIT]);
     let length = file
@@ -45,6 +46,22 @@ pub(super) fn take(fd: i32) -> Result<Handover, Failure> {
     };
     let_go.map_err(|e| failed(e.to_string()))?;
     Ok(handover)
+}
+
+/// Why somebody could still write these bytes; `None` for sealed memory, and for what an initrd
+/// leaves: a file of root's in memory that is never swapped, which no mode lets anyone write.
+fn writable(file: &File) -> Option<&'static str> {
+    if let Ok(seals) = fcntl(file, FcntlArg::F_GET_SEALS)
+        && SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_WRITE)
+    {
+        return None;
+    }
+    let ramfs = fstatfs(file).is_ok_and(|found| found.filesystem_type() == RAMFS);
+    match file.metadata() {
+        Ok(found) if ramfs && found.uid() == 0 && found.mode() & 0o222 == 0 => None,
+        Ok(_) if ramfs => Some("its file can still be written"),
+        _ => Some("it is not sealed memory"),
+    }
 }
 
 /// Reads the signed release manifest; whether it is signed is the verifier's to judge.

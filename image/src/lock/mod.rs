@@ -3,6 +3,7 @@
 mod cache;
 mod mirror;
 mod refresh;
+pub mod sources;
 
 use std::path::Path;
 

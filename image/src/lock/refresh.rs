@@ -18,7 +18,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// `NoMirror`, `Tool` when apt fails, `Recipe` when its answer is not understood.
 pub fn refresh(recipe: &Recipe, work: &Path, progress: &Progress) -> Result<Lock, BuildError> {
     let mirror = Mirror::of_this_machine()?;
-    let apt = PrivateApt::new(work, recipe, &mirror)?;
+    let apt = PrivateApt::new(work, recipe, &mirror, &["deb"])?;
     progress.say("reading the mirror's indexes");
     apt.get().arg("update").run()?;
     progress.say("resolving the recipe's packages");
@@ -35,7 +35,8 @@ pub fn refresh(recipe: &Recipe, work: &Path, progress: &Progress) -> Result<Lock
         .args(&recipe.packages)
         .args(recipe.without.iter().map(|name| format!("{name}-")))
         .output()?;
-    let printed = String::from_utf8_lossy(&printed);
+    let mut printed = String::from_utf8_lossy(&printed).into_owned();
+    printed.push_str(&unpacked(recipe, &apt)?);
     let mut packages = Vec::new();
     for line in printed.lines() {
         let package = parse_uri_line(line, &mirror).ok_or_else(|| {
@@ -50,14 +51,39 @@ pub fn refresh(recipe: &Recipe, work: &Path, progress: &Progress) -> Result<Lock
     Ok(Lock { packages })
 }
 
+/// What the recipe wants unpacked, without anything it depends on.
+fn unpacked(recipe: &Recipe, apt: &PrivateApt) -> Result<String, BuildError> {
+    let backports = recipe.backports.iter();
+    let names: Vec<String> = backports
+        .map(|name| format!("{name}/{}-backports", recipe.suite))
+        .chain(recipe.unpacked.iter().cloned())
+        .collect();
+    if names.is_empty() {
+        return Ok(String::new());
+    }
+    let printed = apt
+        .get()
+        .args(["download", "--print-uris", "-qq"])
+        .args(["-o", "Acquire::ForceHash=SHA256"])
+        .args(&names)
+        .output()?;
+    Ok(String::from_utf8_lossy(&printed).into_owned())
+}
+
 /// An apt with empty state and the pack's sources, but the machine's settings
 /// for proxies and certificates.
-struct PrivateApt {
+pub(super) struct PrivateApt {
     options: Vec<String>,
 }
 
 impl PrivateApt {
-    fn new(work: &Path, recipe: &Recipe, mirror: &Mirror) -> Result<Self, BuildError> {
+    /// `kinds` are the lines of its source list: `deb`, `deb-src`.
+    pub(super) fn new(
+        work: &Path,
+        recipe: &Recipe,
+        mirror: &Mirror,
+        kinds: &[&str],
+    ) -> Result<Self, BuildError> {
         let make = |dir: &Path| std::fs::create_dir_all(dir).map_err(BuildError::file("make", dir));
         make(&work.join("lists/partial"))?;
         make(&work.join("archives/partial"))?;
@@ -72,12 +98,19 @@ impl PrivateApt {
         );
         let suite = &recipe.suite;
         let mut sources = String::new();
-        for (root, suite) in [
+        let mut suites = vec![
             (debian, suite.clone()),
             (debian, format!("{suite}-updates")),
             (security, format!("{suite}-security")),
-        ] {
-            sources.push_str(&format!("deb [signed-by={KEYRING}] {root} {suite} main\n"));
+        ];
+        if !recipe.backports.is_empty() {
+            suites.push((debian, format!("{suite}-backports")));
+        }
+        for (root, suite) in suites {
+            for kind in kinds {
+                let line = format!("{kind} [signed-by={KEYRING}] {root} {suite} main\n");
+                sources.push_str(&line);
+            }
         }
         write("sources.list", sources)?;
         let at = |name: &str| work.join(name).display().to_string();
@@ -98,7 +131,7 @@ impl PrivateApt {
         Ok(Self { options })
     }
 
-    fn get(&self) -> Tool {
+    pub(super) fn get(&self) -> Tool {
         self.options
             .iter()
             .fold(Tool::new("apt-get"), |tool, option| {

@@ -1,15 +1,15 @@
 //! Packs: what a job's sandbox is made of (docs/formats/pack.md).
 
-mod erofs;
+pub(crate) mod erofs;
 pub mod manifest;
 mod ocr;
 mod recipe;
-mod repository;
-mod root;
-mod screening;
+pub(crate) mod repository;
+pub(crate) mod root;
+pub(crate) mod screening;
 mod stamp;
-mod strip;
-mod tree;
+pub(crate) mod strip;
+pub(crate) mod tree;
 mod workbook;
 
 use std::path::{Path, PathBuf};
@@ -109,8 +109,16 @@ fn publish(
     Ok(())
 }
 
+/// What is known of a finished data file, if its stamp is there and says this file.
+///
+/// # Errors
+/// `File` when the data file cannot be read.
+pub(crate) fn measured(data: &Path) -> Result<Option<Measured>, BuildError> {
+    stamp::whole(data)
+}
+
 /// Removes a directory if it is there.
-fn remove(dir: &Path) -> Result<(), BuildError> {
+pub(crate) fn remove(dir: &Path) -> Result<(), BuildError> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(BuildError::file("remove", dir)(error))

@@ -25,7 +25,15 @@ pub struct Recipe {
     pub packages: Vec<String>,
     /// Packages that must not be chosen to satisfy an alternative.
     pub without: Vec<String>,
+    /// Packages that are taken from the suite's backports, and only unpacked, never installed:
+    /// a kernel whose scripts would build an initrd of their own.
+    #[serde(default)]
+    pub backports: Vec<String>,
+    /// Packages of the suite that are only unpacked.
+    #[serde(default)]
+    pub unpacked: Vec<String>,
     /// What a grant may name.
+    #[serde(default)]
     pub application: Vec<Listed>,
 }
 

@@ -155,7 +155,13 @@ fn build(
     erofs::write(&root, out, &recipe.identity(), recipe.epoch)
 }
 
-fn bootstrap(root: &Path, packages: &Path, recipe: &Recipe, lock: &Lock) -> Result<(), BuildError> {
+/// Installs exactly the locked packages from the repository made of them.
+pub(crate) fn bootstrap(
+    root: &Path,
+    packages: &Path,
+    recipe: &Recipe,
+    lock: &Lock,
+) -> Result<(), BuildError> {
     let packages = packages
         .canonicalize()
         .map_err(BuildError::file("find", packages))?;
@@ -185,7 +191,7 @@ fn bootstrap(root: &Path, packages: &Path, recipe: &Recipe, lock: &Lock) -> Resu
 
 /// Copies `/usr/share/doc/PACKAGE/copyright` to one directory, and the common
 /// licences that they refer to.
-fn gather_licences(root: &Path) -> Result<usize, BuildError> {
+pub(crate) fn gather_licences(root: &Path) -> Result<usize, BuildError> {
     let target = root.join("usr/share/casemate/licences");
     std::fs::create_dir_all(&target).map_err(BuildError::file("make", &target))?;
     let mut count = 0;
@@ -210,7 +216,7 @@ fn gather_licences(root: &Path) -> Result<usize, BuildError> {
     Ok(count)
 }
 
-fn list(dir: &Path) -> Result<Vec<PathBuf>, BuildError> {
+pub(crate) fn list(dir: &Path) -> Result<Vec<PathBuf>, BuildError> {
     let entries = std::fs::read_dir(dir).map_err(BuildError::file("read", dir))?;
     Ok(entries.flatten().map(|entry| entry.path()).collect())
 }
