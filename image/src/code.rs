@@ -74,6 +74,27 @@ pub const KEY: Code = Code {
     next: "For development run `image keys dev --out var/dev`; a release uses the site's own key.",
 };
 
+/// A disk cannot be packed.
+pub const DISK: Code = Code {
+    id: "image.disk-unfit",
+    what: "A disk cannot be packed: it is empty, or its size is not a whole number of 64 KiB.",
+    next: "Give the raw disk that `image build` wrote.",
+};
+
+/// Two files that were compared are not the same.
+pub const DIFFERENT: Code = Code {
+    id: "image.different",
+    what: "Two files that were compared are not the same.",
+    next: "Look at the first difference: the others may follow from it.",
+};
+
+/// A kept signature is not of what was built.
+pub const SIGNATURE: Code = Code {
+    id: "image.signature-foreign",
+    what: "A signature that was to be put back does not belong to what was built.",
+    next: "Build from the release's own commit and keys; `image diff` of the two packages names the first input that differs.",
+};
+
 /// Every code of this crate.
 pub const CODES: &[Code] = &[
     FILE,
@@ -85,4 +106,7 @@ pub const CODES: &[Code] = &[
     FORBIDDEN,
     NOT_REPRODUCIBLE,
     KEY,
+    DISK,
+    DIFFERENT,
+    SIGNATURE,
 ];

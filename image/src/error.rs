@@ -78,6 +78,32 @@ pub enum BuildError {
         /// What is wrong with it.
         why: String,
     },
+    /// A disk that cannot be packed.
+    #[error("{}: {why}", path.display())]
+    Disk {
+        /// The disk.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// Two files differ.
+    #[error("{first} and {second} differ, first in {what}")]
+    Different {
+        /// One.
+        first: String,
+        /// The other.
+        second: String,
+        /// Where and in what.
+        what: String,
+    },
+    /// A kept signature is not of what was built.
+    #[error("{what}: {why}")]
+    Signature {
+        /// What it should be of.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 impl BuildError {
@@ -94,6 +120,9 @@ impl BuildError {
             Self::Forbidden { .. } => &code::FORBIDDEN,
             Self::NotReproducible { .. } => &code::NOT_REPRODUCIBLE,
             Self::Key { .. } => &code::KEY,
+            Self::Disk { .. } => &code::DISK,
+            Self::Different { .. } => &code::DIFFERENT,
+            Self::Signature { .. } => &code::SIGNATURE,
         }
     }
 
@@ -101,9 +130,13 @@ impl BuildError {
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Recipe { .. } | Self::Key { .. } => 2,
+            Self::Recipe { .. } | Self::Key { .. } | Self::Disk { .. } => 2,
             Self::NoMirror { .. } | Self::LockStale { .. } => 3,
-            Self::PinMismatch { .. } | Self::Forbidden { .. } | Self::NotReproducible { .. } => 1,
+            Self::PinMismatch { .. }
+            | Self::Forbidden { .. }
+            | Self::NotReproducible { .. }
+            | Self::Different { .. }
+            | Self::Signature { .. } => 1,
             Self::File { .. } | Self::Tool { .. } => 70,
         }
     }

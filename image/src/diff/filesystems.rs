@@ -25,6 +25,14 @@ pub(super) fn opened<T>(result: Result<T, BuildError>) -> Result<Option<T>, Buil
     }
 }
 
+/// What an unpacking keeps.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    AllTimes,
+    /// mcopy makes folders anew.
+    TimesOfFiles,
+}
+
 impl Comparison {
     /// Two FAT file systems.
     pub(super) fn fats(&mut self, a: &Content, b: &Content) -> Result<bool, BuildError> {
@@ -44,7 +52,7 @@ impl Comparison {
         let (Some(left), Some(right)) = (opened(unpack(a, "a"))?, opened(unpack(b, "b"))?) else {
             return Ok(false);
         };
-        self.trees(&left, &right)?;
+        self.trees(&left, &right, Kept::TimesOfFiles)?;
         Ok(true)
     }
 
@@ -67,34 +75,38 @@ impl Comparison {
         let (Some(left), Some(right)) = (opened(unpack(a, "a"))?, opened(unpack(b, "b"))?) else {
             return Ok(false);
         };
-        self.trees(&left, &right)?;
+        self.trees(&left, &right, Kept::AllTimes)?;
         Ok(true)
     }
 
     /// Two folders.
-    fn trees(&mut self, a: &Path, b: &Path) -> Result<(), BuildError> {
+    fn trees(&mut self, a: &Path, b: &Path, kept: Kept) -> Result<(), BuildError> {
         let (left, right) = (list(a)?, list(b)?);
         let names = |of: &BTreeMap<String, PathBuf>| of.keys().cloned().collect::<Vec<_>>();
         self.names("file", &names(&left), &names(&right));
         for (name, path) in &left {
             if let Some(other) = right.get(name) {
-                self.within(name, |inner| inner.entries(path, other))?;
+                self.within(name, |inner| inner.entries(path, other, kept))?;
             }
         }
         Ok(())
     }
 
-    fn entries(&mut self, a: &Path, b: &Path) -> Result<(), BuildError> {
+    fn entries(&mut self, a: &Path, b: &Path, kept: Kept) -> Result<(), BuildError> {
         let facts = |path: &Path| {
             let metadata = path.symlink_metadata();
             let metadata = metadata.map_err(BuildError::file("read", path))?;
             let target = std::fs::read_link(path).unwrap_or_default();
+            let time = match kept {
+                Kept::TimesOfFiles if metadata.is_dir() => 0,
+                _ => metadata.mtime(),
+            };
             // A folder's size and links are the builder's file system's, not the image's.
             Ok::<_, BuildError>([
                 ("mode", format!("{:o}", metadata.mode())),
                 ("owner", format!("{}:{}", metadata.uid(), metadata.gid())),
                 ("target", target.display().to_string()),
-                ("time", metadata.mtime().to_string()),
+                ("time", time.to_string()),
             ])
         };
         for ((fact, x), (_, y)) in facts(a)?.iter().zip(&facts(b)?) {

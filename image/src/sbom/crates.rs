@@ -18,7 +18,10 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// All of them. Crates that only run while building (build scripts, macros) are not among them.
 pub(super) fn shipped(checkout: &Path) -> Result<Vec<Component>, BuildError> {
-    let mut tool = Tool::new("cargo")
+    // The cargo that built this program, and its compiler: under sudo neither is in the path.
+    let cargo = env!("CARGO");
+    let mut tool = Tool::new(cargo)
+        .env("RUSTC", Path::new(cargo).with_file_name("rustc"))
         .dir(checkout)
         .args(["tree", "--locked", "--offline", "--prefix", "none"])
         .args(["--edges", "normal,no-proc-macro", "--target", TARGET])
