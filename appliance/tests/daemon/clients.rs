@@ -204,16 +204,16 @@ fn a_user_who_is_not_admitted_is_refused_and_recorded() {
     let said = String::from_utf8(out.stderr).unwrap();
     assert_eq!(out.status.code(), Some(4), "{said}");
     assert!(said.contains("code access.refused;"), "{said}");
-    let entries = bed.json(&["audit", "list"]);
-    let denied = entries
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|entry| entry["kind"] == "denied");
-    assert!(
-        denied.unwrap()["text"]
-            .as_str()
-            .unwrap()
-            .contains("user 65534")
-    );
+    // The refusal does not wait for the disk, so the record may come after it.
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let text = loop {
+        let entries = bed.json(&["audit", "list"]);
+        let mut entries = entries.as_array().unwrap().iter();
+        if let Some(entry) = entries.find(|entry| entry["kind"] == "denied") {
+            break entry["text"].as_str().unwrap().to_owned();
+        }
+        assert!(std::time::Instant::now() < end, "never recorded");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(text.contains("user 65534"), "{text}");
 }
