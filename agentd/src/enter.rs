@@ -1,6 +1,7 @@
 //! `agentd enter`: root's part. Verifies and mounts the packs, makes agentd's
 //! rooms, and runs `agentd serve` in them.
 
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use thiserror::Error;
 
 use crate::build::TEST_FEATURES;
 use crate::code;
+use crate::denial::Started;
 use crate::egress::Site;
 use crate::exec::way_out;
 use crate::pack::{MountedPack, PackError, ReleaseKey, SignedPack};
@@ -45,6 +47,10 @@ pub struct Enter {
     /// Directory with agent-script and agent-hands
     #[arg(long, value_name = "DIR")]
     bin_dir: PathBuf,
+    /// Also explain writes to what is read-only or full, and too many open files. Costs
+    /// every process of this machine that starts later about 0.2 us a system call
+    #[arg(long)]
+    explain_errors: bool,
     /// What the site grants jobs to reach; without it there is no network for any
     #[arg(long, value_name = "FILE")]
     egress: Option<PathBuf>,
@@ -161,7 +167,21 @@ impl Enter {
             arguments: arguments.map(str::to_owned).to_vec(),
             egress,
         };
-        Ok(enclosure.run()?)
+        let (_reader, denials) = match Started::new(
+            self.ground.uid_base,
+            self.ground.uid_count,
+            self.explain_errors,
+        ) {
+            Ok((reader, channel)) => (Some(reader), Some(channel)),
+            Err(e) => {
+                let _gone = writeln!(
+                    io::stderr(),
+                    "agentd: denials will not be explained: auditing cannot be used: {e}"
+                );
+                (None, None)
+            }
+        };
+        Ok(enclosure.run_watched(denials)?)
     }
 }
 

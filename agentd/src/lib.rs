@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod code;
+pub mod denial;
 pub mod desktop;
 pub mod egress;
 pub mod enter;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use casemate_agentd::build::VERSION;
 use casemate_agentd::egress;
+use casemate_agentd::denial::reader::Reader;
 use casemate_agentd::enter::{Enter, EnterError};
 use casemate_agentd::exec::{self, Exec};
 use casemate_agentd::profile::ProfileCommand;
@@ -52,6 +53,9 @@ enum Command {
     /// In a sandbox of its own: a job's proxy
     #[command(hide = true)]
     Proxy,
+    /// The process that reads the kernel's audit stream for agentd
+    #[command(hide = true)]
+    AuditReader(Reader),
     /// The inner half of `selftest`
     #[command(hide = true)]
     SelftestInside {
@@ -100,6 +104,7 @@ fn main() -> ExitCode {
                 ExitCode::from(70)
             }
         },
+        Command::AuditReader(reader) => reader.main(),
         Command::Selftest(command) => end("the self-test was not made", command.run()),
         Command::SelftestInside {
             form,

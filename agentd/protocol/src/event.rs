@@ -4,6 +4,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::action::Area;
+use crate::denial::Denial;
 use crate::id::Digest;
 
 /// How a step ended.
@@ -150,6 +151,23 @@ pub enum Event {
         /// How many are not named.
         #[n(0)]
         count: u64,
+    },
+    /// A layer held something; reported when the job has ended.
+    #[n(9)]
+    Denied {
+        /// What, by which layer, and what would allow it.
+        #[n(0)]
+        denial: Denial,
+        /// Milliseconds from the lease to the first time.
+        #[n(1)]
+        at_ms: u64,
+    },
+    /// Not everything that was denied was reported.
+    #[n(10)]
+    DenialsMissing {
+        /// One sentence.
+        #[n(0)]
+        text: String,
     },
 }
 

@@ -17,6 +17,7 @@ pub mod code;
 pub mod codec;
 pub mod compartment;
 pub mod egress;
+pub mod denial;
 pub mod event;
 pub mod frame;
 pub mod id;

@@ -10,8 +10,10 @@ use minicbor::{Decode, Encode};
 
 use super::limits::OrderLimits;
 use super::refuse;
-use super::report::Account;
+use super::report::{Account, Denied};
 use super::way_out::Opened;
+use crate::denial::Watch;
+use crate::denial::start::CHANNEL;
 use crate::sandbox::enclosure::PASSED;
 use crate::sandbox::{
     Bind, How, LaunchSpec, Output, Profile, Refusal, Right, Running, Sandbox, sys,
@@ -50,6 +52,9 @@ pub(super) struct Inner {
     /// What it may reach.
     #[n(9)]
     pub(super) egress: Vec<Endpoint>,
+    /// Why nobody watches what is denied, if so.
+    #[n(10)]
+    pub(super) unwatched: Option<String>,
 }
 
 /// `told` is what the outer half encoded.
@@ -66,6 +71,11 @@ pub fn run(told: &str) -> Result<How, Refusal> {
     let directory = inner.workspace.clone().unwrap_or_else(|| "/".to_owned());
     let timeout = inner.timeout.map(Duration::from_secs);
     let (egress, root) = (inner.egress.clone(), inner.root.clone());
+    let watch = match &inner.unwatched {
+        None => sys::adopt(CHANNEL).map(Watch::of).map_err(refuse)?,
+        Some(why) => Watch::nobody(why),
+    };
+    watch.open(UID..UID + 1);
     let spec = inner.spec(&profile)?;
     let running = Sandbox::spawn_as(spec, &profile, &directory, Output::Live)?;
     let opened = match egress.is_empty() {
@@ -74,7 +84,8 @@ pub fn run(told: &str) -> Result<How, Refusal> {
     };
     let (ending, timed_out) = wait(&running, timeout);
     let connections = opened.map(Opened::close).unwrap_or_default();
-    let told = codec::encode(&Account::of(&ending, timed_out, connections));
+    let denied = Denied::of(&profile, &ending, &watch);
+    let told = codec::encode(&Account::of(&ending, timed_out, connections, denied));
     // An outer half that is gone needs no account.
     let _gone = File::from(account).write_all(&told);
     Ok(ending.how)

@@ -8,6 +8,7 @@
 #[cfg(feature = "host-root")]
 mod host_root;
 pub mod inside;
+mod learn;
 mod limits;
 mod range;
 pub mod report;
@@ -23,12 +24,14 @@ use casemate_protocol::codec;
 use clap::Args;
 
 use crate::code;
+use crate::denial::Started;
 use crate::enter::{EnterError, mount_packs};
 use crate::pack::{Kind, MountedPack};
 use crate::sandbox::enclosure::{Enclosure, Extra, PACKS};
 use crate::sandbox::profile::WORKSPACE;
 use crate::sandbox::{How, Profile, Refusal, Right};
 use inside::{BROUGHT, Inner};
+use learn::{Learning, Run};
 use limits::Limits;
 use report::{Account, Report};
 use way_out::WayOut;
@@ -78,6 +81,9 @@ pub struct Exec {
     /// Write what it used and was denied to FILE instead of the error output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a narrower profile to FILE, of what the command really used
+    #[arg(long, value_name = "FILE")]
+    learn: Option<PathBuf>,
     /// First host uid and gid of a range of its own; without it a free one is taken
     #[arg(long, value_name = "UID")]
     uid_base: Option<u32>,
@@ -88,6 +94,9 @@ pub struct Exec {
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<String>,
 }
+
+/// Room for what the inner half says: 256 denials of some kilobytes at most.
+const ACCOUNT: usize = 1 << 20;
 
 fn pair(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
@@ -112,11 +121,20 @@ impl Exec {
         let json = self.json.as_ref().map(create).transpose()?;
         let range = range::Range::take(self.uid_base, self.uid_count)?;
         let packs = self.packs()?;
+        let learning = self
+            .learn
+            .as_ref()
+            .map(|file| Learning::begin(file, &packs))
+            .transpose()?;
         let mut extra = Vec::new();
         let root = self.root(&packs, &mut extra)?;
         let binds = self.bring(&mut extra);
         let workspace = self.stage(&profile, &limits, range.base, &mut extra)?;
+        let (_reader, denials, unwatched) = watched(&range, self.uid_count);
+        let mut places = binds.clone();
+        places.extend(workspace.iter().map(|(_, at)| at.clone()));
         let inner = Inner {
+            unwatched,
             profile: self.profile.clone(),
             narrow,
             root,
@@ -129,6 +147,8 @@ impl Exec {
             egress: self.way_out.endpoints(),
         };
         let (mut account, to_account) = io::pipe().map_err(refuse)?;
+        // It is read only when the rooms are gone, so all of it must fit.
+        rustix::pipe::fcntl_setpipe_size(&to_account, ACCOUNT).map_err(refuse)?;
         let enclosure = Enclosure {
             packs,
             programs: None,
@@ -140,7 +160,7 @@ impl Exec {
             egress,
         };
         let outer = std::process::id();
-        let how = enclosure.run()?;
+        let how = enclosure.run_watched(denials)?;
         if std::process::id() != outer {
             // The rooms' first process comes back as well; its ending is all it has.
             return Ok(how);
@@ -153,7 +173,15 @@ impl Exec {
             None => None,
         };
         let account = codec::decode_canonical::<Account>(&bytes).ok();
+        let peaks = account.as_ref().map(Account::peaks);
         self.say(how, account, returned, json);
+        if let Some(learning) = learning {
+            learning.finish(&Run {
+                profile: &profile,
+                peaks,
+                places: &places,
+            })?;
+        }
         Ok(how)
     }
 
@@ -270,6 +298,14 @@ impl Exec {
                 let _gone = io::stderr().write_all(report.text().as_bytes());
             }
         }
+    }
+}
+
+/// The audit reader and the channel to it, or why there is none.
+fn watched(range: &range::Range, count: u32) -> (Option<Started>, Option<OwnedFd>, Option<String>) {
+    match Started::new(range.base, count, true) {
+        Ok((reader, channel)) => (Some(reader), Some(channel), None),
+        Err(e) => (None, None, Some(format!("auditing cannot be used: {e}"))),
     }
 }
 

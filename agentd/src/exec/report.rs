@@ -1,12 +1,15 @@
 //! What one command used and was denied, for an operator and for a program.
 
+use casemate_protocol::denial::Denial;
 use casemate_protocol::event::Event;
 use minicbor::{Decode, Encode};
 use serde_json::{Value, json};
 
+use super::inside::UID;
 use super::way_out;
 use super::workspace::Returned;
-use crate::sandbox::{Ending, How};
+use crate::denial::{Held, Watch};
+use crate::sandbox::{Ending, How, Profile};
 
 /// What the inner half says of the command's end.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -30,10 +33,59 @@ pub(super) struct Account {
     /// What its proxy recorded, in order.
     #[n(8)]
     connections: Vec<Event>,
+    #[n(9)]
+    denied: Denied,
 }
 
 impl Account {
-    pub(super) fn of(ending: &Ending, timed_out: bool, connections: Vec<Event>) -> Self {
+    /// Most memory, and most processes.
+    pub(super) fn peaks(&self) -> (u64, u64) {
+        (self.memory_peak, self.pids_peak)
+    }
+}
+
+/// What was denied to the command.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Denied {
+    /// Whether anybody watched.
+    #[n(0)]
+    watched: bool,
+    #[n(1)]
+    denials: Vec<Denial>,
+    /// What is not among them, in sentences.
+    #[n(2)]
+    missing: Vec<String>,
+}
+
+impl Denied {
+    /// What was seen until now of the sandbox that has ended.
+    pub(super) fn of(profile: &Profile, ending: &Ending, watch: &Watch) -> Self {
+        let held = Held {
+            compartment: "exec",
+            profile,
+        };
+        let account = watch.close(UID);
+        let mut denials: Vec<Denial> = account
+            .seen
+            .iter()
+            .map(|seen| held.explain(&seen.fact, seen.count))
+            .collect();
+        denials.extend(held.explain_end(ending));
+        Self {
+            watched: watch.off().is_none(),
+            denials,
+            missing: account.missing,
+        }
+    }
+}
+
+impl Account {
+    pub(super) fn of(
+        ending: &Ending,
+        timed_out: bool,
+        connections: Vec<Event>,
+        denied: Denied,
+    ) -> Self {
         let micros =
             |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Self {
@@ -46,19 +98,9 @@ impl Account {
             pids_peak: ending.pids_peak,
             disk_written: ending.disk_written,
             connections,
+            denied,
         }
     }
-}
-
-/// One thing that a layer held, in a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denial {
-    /// The layer's name, see [`crate::sandbox::Layer`].
-    pub layer: String,
-    /// What was denied, to what.
-    pub what: String,
-    /// What would allow it, if anything may.
-    pub rule: Option<String>,
 }
 
 /// All that is reported.
@@ -69,8 +111,6 @@ pub(super) struct Report {
     outer: How,
     account: Option<Account>,
     returned: Option<Returned>,
-    /// `None`: nobody watched.
-    denials: Option<Vec<Denial>>,
 }
 
 impl Report {
@@ -85,7 +125,6 @@ impl Report {
             outer,
             account,
             returned,
-            denials: None,
         }
     }
 
@@ -125,10 +164,17 @@ impl Report {
                 text += &format!("agentd: {name:?} was not brought back\n");
             }
         }
-        for denial in self.denials.iter().flatten() {
-            let rule = denial.rule.as_ref();
-            let rule = rule.map_or(String::new(), |rule| format!("; {rule} would allow it"));
-            text += &format!("agentd: {} ({}){rule}\n", denial.what, denial.layer);
+        if let Some(account) = &self.account {
+            for denial in &account.denied.denials {
+                let times = match denial.count {
+                    1 => String::new(),
+                    count => format!(" ({count} times)"),
+                };
+                text += &format!("agentd: {}{times}\n", denial.sentence());
+            }
+            for missing in &account.denied.missing {
+                text += &format!("agentd: {missing}\n");
+            }
         }
         text
     }
@@ -157,12 +203,21 @@ impl Report {
                 "removed": returned.removed, "left_out": returned.left_out,
             })
         });
-        let denials = self.denials.as_ref().map(|denials| {
-            denials
+        let denied = self.account.as_ref().map(|account| &account.denied);
+        let denials = denied.filter(|denied| denied.watched).map(|denied| {
+            denied
+                .denials
                 .iter()
-                .map(|one| json!({ "layer": one.layer, "what": one.what, "rule": one.rule }))
+                .map(|one| {
+                    json!({
+                        "program": one.program, "layer": one.layer, "what": one.what,
+                        "why": one.why, "rule": one.rule, "count": one.count,
+                        "sentence": one.sentence(),
+                    })
+                })
                 .collect::<Vec<Value>>()
         });
+        let missing = denied.map(|denied| &denied.missing);
         let how = self
             .account
             .as_ref()
@@ -177,6 +232,7 @@ impl Report {
             "connections": connections,
             // null: nobody watched, which is not the same as none.
             "denials": denials,
+            "denials_missing": missing,
         });
         let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
         text.push('\n');

@@ -30,6 +30,7 @@ use super::refusal::{At, Refusal};
 use super::sys::{self, Side};
 use super::tree::Tree;
 use crate::code;
+use crate::denial::start::CHANNEL;
 use crate::egress::{resolver, site};
 use crate::pack::MountedPack;
 
@@ -132,7 +133,16 @@ impl Enclosure {
     ///
     /// # Errors
     /// [`Refusal`] if the rooms could not be made; nothing is left then.
-    pub fn run(mut self) -> Result<How, Refusal> {
+    pub fn run(self) -> Result<How, Refusal> {
+        self.run_watched(None)
+    }
+
+    /// The same with one more descriptor for the inner program, as number
+    /// [`crate::denial::start::CHANNEL`]: where it hears of denials.
+    ///
+    /// # Errors
+    /// See [`Enclosure::run`].
+    pub fn run_watched(mut self, denials: Option<OwnedFd>) -> Result<How, Refusal> {
         let failed = || "agentd's rooms could not be made".to_owned();
         if self.uid_base == 0
             || self.uid_count < 2
@@ -162,7 +172,7 @@ impl Enclosure {
         match sys::clone_process(flags).at(&code::SANDBOX_NAMESPACE, failed)? {
             Side::Child => {
                 drop(ours);
-                self.become_root_of_rooms(tree, &groups, &theirs)
+                self.become_root_of_rooms(tree, &groups, &theirs, denials)
             }
             Side::Parent(inner) => {
                 drop(theirs);
@@ -228,6 +238,7 @@ impl Enclosure {
         tree: Tree,
         groups: &Parent,
         outer: &OwnedFd,
+        denials: Option<OwnedFd>,
     ) -> Result<How, Refusal> {
         let failed = || "agentd's rooms could not be made".to_owned();
         // 0. While the host's control groups can be named.
@@ -272,7 +283,7 @@ impl Enclosure {
             .at(&code::SANDBOX_NAMESPACE, failed)?;
         turn(outer)?;
         match sys::clone_process(0).at(&code::SANDBOX_NAMESPACE, failed)? {
-            Side::Child => Err(self.execute(connector)),
+            Side::Child => Err(self.execute(connector, denials)),
             Side::Parent(agentd) => Ok(attend(agentd)),
         }
     }
@@ -284,17 +295,21 @@ impl Enclosure {
     }
 
     /// Becomes the inner agentd; returns only if that failed.
-    fn execute(self, connector: Option<OwnedFd>) -> Refusal {
+    fn execute(self, connector: Option<OwnedFd>, denials: Option<OwnedFd>) -> Refusal {
         let run = || -> Result<(), Refusal> {
             let failed = || "the inner agentd could not be started".to_owned();
             // Out of the way of the numbers that are given.
-            let connector = connector
-                .map(|connector| rustix::io::fcntl_dupfd_cloexec(connector, CONNECTOR + 1))
-                .transpose()
-                .at(&code::SANDBOX_DESCRIPTORS, failed)?;
+            let away = |fd: Option<OwnedFd>| {
+                fd.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, CHANNEL + 1))
+                    .transpose()
+                    .at(&code::SANDBOX_DESCRIPTORS, failed)
+            };
+            let (connector, denials) = (away(connector)?, away(denials)?);
             super::descriptors::hand_over(self.passed.as_ref().map(AsFd::as_fd))?;
-            if let Some(connector) = &connector {
-                sys::place_for_exec(connector.as_fd(), CONNECTOR)
+            let given = [(connector, CONNECTOR), (denials, CHANNEL)];
+            for (fd, number) in &given {
+                let Some(fd) = fd else { continue };
+                sys::place_for_exec(fd.as_fd(), *number)
                     .at(&code::SANDBOX_DESCRIPTORS, failed)?;
             }
             nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)

@@ -65,6 +65,7 @@ pub use output::Output;
 pub use profile::Profile;
 pub use refusal::Refusal;
 pub use running::{Ending, Running, Sandbox};
+pub(crate) use seccomp::sets as call_sets;
 pub use spec::{Bind, LaunchSpec, Narrowed};
 
 use crate::code;

@@ -194,6 +194,43 @@ pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(copy) })
 }
 
+/// Puts a filter on the calling thread; what it answers with an error is recorded in
+/// the kernel's audit stream, if auditing is on.
+///
+/// # Errors
+/// The kernel's error.
+pub fn install_recorded_filter(program: &[seccompiler::sock_filter]) -> io::Result<()> {
+    let mut instructions: Vec<libc::sock_filter> = program
+        .iter()
+        .map(|one| libc::sock_filter {
+            code: one.code,
+            jt: one.jt,
+            jf: one.jf,
+            k: one.k,
+        })
+        .collect();
+    let program = libc::sock_fprog {
+        len: u16::try_from(instructions.len())
+            .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?,
+        filter: instructions.as_mut_ptr(),
+    };
+    // SAFETY: seccomp(2) reads `len` instructions at `filter`; both are of the vector,
+    // which outlives the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_LOG,
+            &raw const program,
+        )
+    };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// The version of Landlock that the kernel offers.
 ///
 /// # Errors

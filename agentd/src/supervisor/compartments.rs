@@ -23,7 +23,7 @@ use super::workspace::Workspace;
 use crate::egress;
 use crate::egress::outlet::{Outlet, Plan, Record};
 use crate::sandbox::{
-    Bind, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, enclosure,
+    Bind, Ending, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, enclosure,
 };
 
 /// Size of the job's screen.
@@ -37,6 +37,22 @@ const LOST: Duration = Duration::from_secs(2);
 const CRASH: [i32; 6] = [4, 6, 7, 8, 11, 31];
 /// What Rust's allocator says before it aborts.
 const REFUSED: &[u8] = b"memory allocation of";
+
+/// Ids of one job.
+pub const UIDS: u32 = 5;
+
+/// The compartment of a job that has an id of ours.
+pub fn name_of(base: u32, uid: u32) -> Option<&'static str> {
+    [
+        (desktop_uid(base), "desktop"),
+        (script_uid(base), "script"),
+        (hands_uid(base), "hands"),
+        (strict_uid(base), "strict"),
+        (proxy_uid(base), "proxy"),
+    ]
+    .into_iter()
+    .find_map(|(known, name)| (known == uid).then_some(name))
+}
 
 /// Id of a job's desktop within our range.
 pub fn desktop_uid(base: u32) -> u32 {
@@ -299,8 +315,9 @@ impl Compartments {
         }
     }
 
-    /// Ends all of them and returns the end of what each wrote to its outputs.
-    pub fn end(self) -> Vec<(&'static str, Vec<u8>)> {
+    /// Ends all of them and returns how each ended and the end of what it wrote to its
+    /// outputs.
+    pub fn end(self) -> Vec<(&'static str, Option<Ending>, Vec<u8>)> {
         let all = [
             ("script", self.script),
             ("hands", self.hands),
@@ -311,11 +328,11 @@ impl Compartments {
         }
         let mut logs: Vec<_> = all
             .map(|(name, one)| {
-                one.running.wait();
-                (name, one.running.output_tail())
+                let ending = one.running.wait();
+                (name, Some(ending), one.running.output_tail())
             })
             .into();
-        logs.extend(self.outlet.map(|outlet| ("proxy", outlet.close())));
+        logs.extend(self.outlet.map(|outlet| ("proxy", None, outlet.close())));
         logs
     }
 }

@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use casemate_protocol::id::Digest;
 
 use super::files::{self, FileError};
+use crate::denial::Watch;
+use crate::denial::start::CHANNEL;
 use crate::egress::{Connector, Site, site};
 use crate::pack::{self, Application, PackError};
-use crate::sandbox::{Refusal, enclosure};
+use crate::sandbox::{Refusal, enclosure, sys};
 
 /// What every job of this agentd runs on.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct Ground {
     pub models: String,
     /// The site's grants and who connects, if there is anything that a job may reach.
     pub egress: Option<(Site, Connector)>,
+    /// What is denied to its sandboxes.
+    pub watch: Arc<Watch>,
 }
 
 impl Ground {
@@ -27,6 +32,11 @@ impl Ground {
     /// # Errors
     /// [`GroundError`] when a pack that every job needs is not there.
     pub fn brought_along() -> Result<Self, GroundError> {
+        // First, before its number can be another's.
+        let watch = match sys::adopt(CHANNEL) {
+            Ok(channel) => Watch::of(channel),
+            Err(_) => Watch::nobody("no audit reader was started"),
+        };
         let desktop = pack::brought_along("desktop")?;
         let models = pack::brought_along("ocr")?;
         let mounted = |name: &str| format!("{}/{name}", enclosure::PACKS);
@@ -45,6 +55,7 @@ impl Ground {
             pack,
             models: mounted(&models.name),
             egress: egress()?,
+            watch,
         })
     }
 }

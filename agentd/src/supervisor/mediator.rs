@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use casemate_protocol::action::{Action, Area, Outcome};
 use casemate_protocol::compartment::{FromHands, FromSession, ToHands, ToSession};
+use casemate_protocol::denial::Denial;
 use casemate_protocol::event::{ArtifactKind, Event, StepResult};
 use casemate_protocol::id::Digest;
-use casemate_protocol::job::JobSpec;
+use casemate_protocol::job::{JobSpec, NotGranted};
 
 use super::channel::{Channel, ChannelError};
 use super::code;
 use super::compartments::{SheetCheck, SheetVerdict};
+use super::denials::Denials;
 use super::files::{self, FileError};
 use super::ground::DesktopPack;
 use super::link::JobLink;
@@ -43,6 +45,8 @@ pub struct Mediator<'j> {
     pub workspace: &'j Workspace,
     /// Where it reports.
     pub report: &'j mut JobLink,
+    /// What is denied to it.
+    pub denials: &'j Denials,
     /// Its eyes and hands.
     pub hands: &'j mut Channel,
     /// Its desktop session.
@@ -83,7 +87,10 @@ impl Mediator<'_> {
             return self.note(action);
         };
         if let Err(missing) = self.spec.grants.check(action) {
-            let (code, message) = (code::JOB_NOT_GRANTED.id.to_owned(), missing.to_string());
+            let denial = ungranted(&missing);
+            let (code, message) = (code::JOB_NOT_GRANTED.id.to_owned(), denial.sentence());
+            let at_ms = self.elapsed();
+            self.report.report(Event::Denied { denial, at_ms })?;
             let result = StepResult::Refused {
                 code: code.clone(),
                 message: message.clone(),
@@ -92,6 +99,7 @@ impl Mediator<'_> {
             return Ok(Outcome::Failed { code, message });
         }
         if verb.acts() {
+            self.denials.acting();
             self.report.report_durably(Event::StepStarted {
                 step: self.steps,
                 verb: verb.word().to_owned(),
@@ -100,7 +108,10 @@ impl Mediator<'_> {
             })?;
         }
         let began = Instant::now();
-        let (outcome, seen) = self.act(action)?;
+        let (mut outcome, seen) = self.act(action)?;
+        if let Outcome::Failed { message, .. } = &mut outcome {
+            *message = self.denials.explained(std::mem::take(message));
+        }
         let result = match &outcome {
             Outcome::Failed { code, message } => StepResult::Failed {
                 code: code.clone(),
@@ -377,6 +388,36 @@ fn argv(application: &Application, paths: &[String]) -> Option<Vec<String>> {
             .chain(arguments)
             .collect(),
     )
+}
+
+/// What the job's own grants do not cover, as a denial.
+fn ungranted(missing: &NotGranted) -> Denial {
+    let (what, rule) = match missing {
+        NotGranted::Verb(verb) => (
+            format!("do `{}`", verb.word()),
+            format!("add \"{}\" to grants.verbs", verb.word()),
+        ),
+        NotGranted::Application(app) => (
+            format!("open the application {app}"),
+            format!("add \"{app}\" to grants.applications"),
+        ),
+        NotGranted::Output(path) => {
+            let name = path.strip_prefix("out/").unwrap_or(path);
+            (
+                format!("write {path}"),
+                format!("add \"{name}\" to grants.outputs"),
+            )
+        }
+    };
+    Denial {
+        compartment: "script".to_owned(),
+        program: "the workflow".to_owned(),
+        layer: "grants".to_owned(),
+        what: shorten(what, 400),
+        why: missing.to_string(),
+        rule: Some(shorten(format!("{rule} in its workflow.toml"), 500)),
+        count: 1,
+    }
 }
 
 fn failed(code: &casemate_protocol::Code, message: String) -> Outcome {

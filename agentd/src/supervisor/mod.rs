@@ -15,6 +15,7 @@ pub mod channel;
 pub mod check;
 pub mod code;
 pub mod compartments;
+pub mod denials;
 pub mod files;
 pub mod ground;
 pub mod link;

@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::channel::{Channel, ChannelError};
 use super::code;
 use super::compartments::{Compartments, StrictChecker};
+use super::denials::Denials;
 use super::files;
 use super::ground::Ground;
 use super::link::{Gone, JobLink};
@@ -64,12 +65,20 @@ fn interrupted(code: &Code, message: impl ToString) -> Ending {
 
 /// Runs a leased job and reports its end when everything of it is gone.
 pub fn run(ground: &Arc<Ground>, lease: Lease, mut report: JobLink) {
-    let end = attempt(ground, lease, &mut report).unwrap_or_else(|end| end);
+    let denials = Denials::open(&ground.watch, lease.uid_base);
+    let end = attempt(ground, lease, &mut report, &denials).unwrap_or_else(|end| end);
+    let end = denials.explain_ending(end);
+    denials.report(&mut report);
     // The sandboxes, the workspace and its mount went with `attempt`.
     report.ended(end);
 }
 
-fn attempt(ground: &Arc<Ground>, lease: Lease, report: &mut JobLink) -> Result<JobEnd, Ending> {
+fn attempt(
+    ground: &Arc<Ground>,
+    lease: Lease,
+    report: &mut JobLink,
+    denials: &Denials,
+) -> Result<JobEnd, Ending> {
     let leased = Instant::now();
     let deadline = leased + Duration::from_secs(u64::from(lease.spec.limits.seconds));
     let bundle = admit(ground, &lease)?;
@@ -101,6 +110,7 @@ fn attempt(ground: &Arc<Ground>, lease: Lease, report: &mut JobLink) -> Result<J
             pack: &ground.pack,
             workspace: &workspace,
             report,
+            denials,
             hands,
             session,
             checker: &checker,
@@ -116,7 +126,10 @@ fn attempt(ground: &Arc<Ground>, lease: Lease, report: &mut JobLink) -> Result<J
         Err(stop) => ending(&stop, report, &compartments),
     };
     phase(report, "collect", leased)?;
-    for (name, stderr) in compartments.end() {
+    for (name, ending, stderr) in compartments.end() {
+        if let Some(ending) = ending {
+            denials.ended(name, &ending);
+        }
         if !stderr.is_empty() {
             report.artifact(
                 &format!("{name}.log"),

@@ -21,6 +21,15 @@ use sha2::{Digest, Sha256};
 pub(crate) const PROBE: &str = env!("CARGO_BIN_EXE_sandbox-probe");
 pub(crate) const AGENTD: &str = env!("CARGO_BIN_EXE_agentd");
 
+/// Files of the pack that no profile gives: plain, with a blank, with a line break,
+/// and one that imitates the rest of an audit record.
+pub(crate) const UNGRANTED: [&str; 4] = [
+    "/srv/plain",
+    "/srv/a b",
+    "/srv/a\nb",
+    "/srv/x\" domain=1 blockers=fs.execute path=\"/etc/shadow",
+];
+
 /// The test pack's files.
 #[derive(Debug, Clone)]
 pub(crate) struct Ground {
@@ -99,6 +108,12 @@ fn build(place: &Path) -> Ground {
     )
     .unwrap();
     fs::copy(PROBE, tree.join("usr/bin/other")).unwrap();
+    // What no profile gives, by names that an explanation must get right.
+    for name in UNGRANTED {
+        let path = tree.join(name.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
     for library in libraries(PROBE).union(&libraries(AGENTD)) {
         let name = Path::new(library).file_name().unwrap();
         fs::copy(library, tree.join("usr/lib/x86_64-linux-gnu").join(name)).unwrap();

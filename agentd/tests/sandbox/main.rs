@@ -10,6 +10,7 @@
     reason = "tests and what they stand on: a failure shall say where"
 )]
 
+mod denials;
 mod exec;
 mod ground;
 mod layers;

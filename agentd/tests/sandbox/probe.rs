@@ -231,6 +231,8 @@ fn attempt(name: &str) -> Result<(), i32> {
             if result < 0 { Err(1) } else { Ok(()) }
         }
         // files
+        "read-flood" => flood(),
+        _ if name.starts_with("read:") => io(std::fs::read(name.trim_start_matches("read:"))),
         "read-host" => io(std::fs::read("/etc/shadow")),
         "read-pack" => io(std::fs::read("/etc/passwd")),
         "list-root" => io(std::fs::read_dir("/")),
@@ -550,4 +552,15 @@ fn fork_many() -> Result<(), i32> {
     }
     println!("forked {}", children.len());
     result
+}
+
+/// A hundred thousand denials of as many names as there are.
+fn flood() -> Result<(), i32> {
+    for number in 0..100_000 {
+        let name = ["/srv/plain", "/srv/a b", "/usr/bin/other", "/"];
+        if std::fs::File::open(name[number % 4]).is_ok() {
+            return Ok(());
+        }
+    }
+    Err(libc::EACCES)
 }

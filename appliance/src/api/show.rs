@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use casemate_protocol::bundle::Bundle;
+use casemate_protocol::denial::Denial;
 use casemate_protocol::event::{ArtifactKind, ConnectionEvent, Event, StepResult};
 use casemate_protocol::job::OnInterrupt;
 
-use super::view::{ArtifactView, AuditView, EventView, JobView, WorkflowView};
+use super::view::{ArtifactView, AuditView, DenialView, EventView, JobView, WorkflowView};
 use crate::cli::text;
 use crate::job::state::{Change, Ending};
 use crate::store::Recorded;
@@ -149,7 +150,28 @@ fn reported(view: &mut EventView, event: Event) {
             view.message = Some(format!("{} equal", text::count(rows.into(), "row")));
         }
         Event::Connection { .. } | Event::MoreRefused { .. } => way_out(view, event),
+        Event::Denied { denial, at_ms } => denied(view, denial, at_ms),
+        Event::DenialsMissing { text } => {
+            view.kind = "denials-missing".to_owned();
+            view.message = Some(text);
+        }
     }
+}
+
+/// What a layer held.
+fn denied(view: &mut EventView, denial: Denial, at_ms: u64) {
+    view.kind = "denied".to_owned();
+    view.at_ms = Some(at_ms);
+    view.message = Some(denial.sentence());
+    view.denial = Some(DenialView {
+        compartment: denial.compartment,
+        program: denial.program,
+        layer: denial.layer,
+        what: denial.what,
+        why: denial.why,
+        rule: denial.rule,
+        count: denial.count,
+    });
 }
 
 fn step(view: &mut EventView, event: Event) {
@@ -395,6 +417,14 @@ fn changed(change: &Change) -> String {
                 format!("connection {number} to {host}:{port} {outcome}: {code}{message}")
             }
             Event::MoreRefused { count } => more_refused(*count),
+            Event::Denied { denial, .. } => {
+                let times = match denial.count {
+                    1 => String::new(),
+                    count => format!(" ({count} times)"),
+                };
+                format!("denied: {}{times}", denial.sentence())
+            }
+            Event::DenialsMissing { text } => text.clone(),
         },
         Change::Stored { file, .. } => {
             format!(

@@ -309,7 +309,7 @@ pub struct EventView {
     pub time: u64,
     /// `accepted`, `leased`, `phase`, `step-started`, `step`, `log`, `finding`,
     /// `row`, `verified`, `artifact`, `cancel-asked`, `requeued`, `succeeded`,
-    /// `failed`, `cancelled`.
+    /// `failed`, `cancelled`, `denied`, `denials-missing`.
     pub kind: String,
     /// Number of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -347,6 +347,28 @@ pub struct EventView {
     /// A row's columns and values, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cells: Vec<(String, String)>,
+    /// What a layer held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<DenialView>,
+}
+
+/// What a layer held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DenialView {
+    /// The compartment.
+    pub compartment: String,
+    /// The program's name, its own choice; may be empty.
+    pub program: String,
+    /// The layer.
+    pub layer: String,
+    /// What was denied, after "wanted to".
+    pub what: String,
+    /// What the layer goes by.
+    pub why: String,
+    /// What would allow it, if anything may.
+    pub rule: Option<String>,
+    /// How often.
+    pub count: u64,
 }
 
 /// `GET /v1/jobs/{id}/events`.

@@ -124,6 +124,11 @@ pub enum Job {
         #[arg(long, value_name = "N", default_value_t = 0)]
         after: u64,
     },
+    /// Say what was denied to a job, by which layer, and which rule would allow it.
+    Denials {
+        /// Its id, or the first digits of it.
+        job: String,
+    },
     /// Stop a job.
     Cancel {
         /// Its id, or the first digits of it.

@@ -24,6 +24,11 @@ pub(super) fn run(desk: &mut Desk<'_>, command: Job) -> Result<Exit, Failure> {
             events(desk, &id, after, follow)?;
             Ok(Exit::Done)
         }
+        Job::Denials { job } => {
+            let id = full_id(desk, "reading the job's denials", &job)?;
+            denials(desk, &id)?;
+            Ok(Exit::Done)
+        }
         Job::Cancel { job } => cancel(desk, &job),
     }
 }
@@ -194,6 +199,53 @@ fn events(desk: &mut Desk<'_>, job: &str, after: u64, follow: bool) -> Result<()
             return Ok(());
         }
     }
+}
+
+/// Prints what was denied to a job so far, all attempts.
+fn denials(desk: &mut Desk<'_>, job: &str) -> Result<(), Failure> {
+    let what = "reading the job's denials";
+    let mut after = 0;
+    let mut found: Vec<EventView> = Vec::new();
+    let ended = loop {
+        let path = format!("/v1/jobs/{job}/events?after={after}&wait_ms=0");
+        let page: EventsView = desk.client.get(what, &path)?;
+        after = page.events.last().map_or(page.last, |event| event.seq);
+        let kinds = ["denied", "denials-missing"];
+        let told = page.events.into_iter();
+        found.extend(told.filter(|event| kinds.contains(&event.kind.as_str())));
+        if after >= page.last {
+            break page.ended;
+        }
+    };
+    if desk.json {
+        for event in &found {
+            text::json_line(desk.out, event)?;
+        }
+        return Ok(());
+    }
+    for event in &found {
+        let sentence = event.message.as_deref().unwrap_or_default();
+        let times = match event.denial.as_ref().map_or(1, |denial| denial.count) {
+            1 => String::new(),
+            count => format!(" ({count} times)"),
+        };
+        let at = event.at_ms.map(text::seconds).unwrap_or_default();
+        text::hanging(
+            desk.out,
+            &format!("{at:>9}  "),
+            &format!("{sentence}{times}"),
+        )?;
+    }
+    if found.is_empty() {
+        writeln!(desk.out, "no denials")?;
+    }
+    if !ended {
+        writeln!(
+            desk.out,
+            "The job has not ended; what a layer held is told at its end."
+        )?;
+    }
+    Ok(())
 }
 
 /// One event on one line of the terminal.

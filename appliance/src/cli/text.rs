@@ -146,6 +146,36 @@ pub fn pairs(out: &mut dyn Write, pairs: &[(&str, String)]) -> io::Result<()> {
     Ok(())
 }
 
+/// Words below each other, behind a head on the first line; no line is wider than a
+/// terminal.
+pub fn hanging(out: &mut dyn Write, head: &str, words: &str) -> io::Result<()> {
+    let indent = head.chars().count();
+    let width = WIDTH.saturating_sub(indent).max(1);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in clean(words).split_whitespace() {
+        let used = line.chars().count();
+        if used > 0 && used + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut line));
+        } else if used > 0 {
+            line.push(' ');
+        }
+        // A word that is longer than a line goes on in the next.
+        for c in word.chars() {
+            if line.chars().count() >= width {
+                lines.push(std::mem::take(&mut line));
+            }
+            line.push(c);
+        }
+    }
+    lines.push(line);
+    for (number, line) in lines.iter().enumerate() {
+        let head = if number == 0 { head } else { "" };
+        writeln!(out, "{head:indent$}{line}")?;
+    }
+    Ok(())
+}
+
 /// Seconds since 1970 as `YYYY-MM-DD HH:MM:SSZ` (proleptic Gregorian calendar).
 pub fn time(seconds: u64) -> String {
     let days = seconds / 86_400;

@@ -236,7 +236,9 @@ impl<'r> Batch<'r> {
             | Event::Log { .. }
             | Event::Verified { .. }
             | Event::Connection { .. }
-            | Event::MoreRefused { .. } => {}
+            | Event::MoreRefused { .. }
+            | Event::Denied { .. }
+            | Event::DenialsMissing { .. } => {}
         }
     }
 

@@ -186,6 +186,7 @@ fn help_and_usage() {
         &["job", "list", "--help"],
         &["job", "show", "--help"],
         &["job", "events", "--help"],
+        &["job", "denials", "--help"],
         &["job", "cancel", "--help"],
         &["artifact", "--help"],
         &["artifact", "list", "--help"],
