@@ -360,8 +360,11 @@ impl<'r> Fields<'r> {
     }
 }
 
+/// A field's key and value.
+type Field<'a> = (&'a [u8], Value<'a>);
+
 /// The first field of `text`, and what follows it.
-fn field(text: &[u8]) -> Result<((&[u8], Value<'_>), &[u8]), RecordError> {
+fn field(text: &[u8]) -> Result<(Field<'_>, &[u8]), RecordError> {
     let equals = find(text, b"=").ok_or(RecordError::Field)?;
     let (key, value) = text.split_at_checked(equals).ok_or(RecordError::Field)?;
     let value = value.get(1..).unwrap_or_default();

@@ -128,15 +128,7 @@ impl Stream {
                     event.refused.push((domain, blockers, object));
                 }
             }
-            Body::Domain { domain, uid } => {
-                if let Some(uid) = self.ours(uid)
-                    && self.domains.len() < DOMAINS
-                {
-                    self.domains
-                        .entry(domain)
-                        .or_insert(Domain { uid, seen: 0 });
-                }
-            }
+            Body::Domain { domain, uid } => self.begin(domain, uid),
             Body::DomainGone { domain, denials } => {
                 // What was refused before is still open only if its end was lost.
                 let told = self.close();
@@ -180,6 +172,17 @@ impl Stream {
             return oldest.map(|serial| self.finish(serial)).unwrap_or_default();
         }
         Vec::new()
+    }
+
+    /// A domain that appeared, if it is of one of ours.
+    fn begin(&mut self, domain: u64, uid: u32) {
+        if let Some(uid) = self.ours(uid)
+            && self.domains.len() < DOMAINS
+        {
+            self.domains
+                .entry(domain)
+                .or_insert(Domain { uid, seen: 0 });
+        }
     }
 
     fn event(&mut self, serial: u64) -> &mut Event {

@@ -131,8 +131,11 @@ impl Exec {
         let binds = self.bring(&mut extra);
         let workspace = self.stage(&profile, &limits, range.base, &mut extra)?;
         let (_reader, denials, unwatched) = watched(&range, self.uid_count);
-        let mut places = binds.clone();
-        places.extend(workspace.iter().map(|(_, at)| at.clone()));
+        let places: Vec<_> = [
+            binds.clone(),
+            workspace.iter().map(|w| w.1.clone()).collect(),
+        ]
+        .concat();
         let inner = Inner {
             unwatched,
             profile: self.profile.clone(),
@@ -168,11 +171,10 @@ impl Exec {
         // Every process of the rooms is gone: nothing is written any more.
         let mut bytes = Vec::new();
         account.read_to_end(&mut bytes).map_err(refuse)?;
-        let returned = match workspace {
-            Some((staged, _)) => Some(staged.bring_back()?),
-            None => None,
-        };
         let account = codec::decode_canonical::<Account>(&bytes).ok();
+        let returned = workspace
+            .map(|(staged, _)| staged.bring_back())
+            .transpose()?;
         let peaks = account.as_ref().map(Account::peaks);
         self.say(how, account, returned, json);
         if let Some(learning) = learning {
