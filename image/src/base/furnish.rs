@@ -77,6 +77,7 @@ pub(crate) fn furnish(tree: &Path, with: &Furniture<'_>) -> Result<(), BuildErro
 
 /// A program without its symbols: they would make it five times as large.
 pub(crate) fn program(from: &Path, to: &Path) -> Result<(), BuildError> {
+    shipped(from)?;
     if let Some(folder) = to.parent() {
         make(folder)?;
     }
@@ -87,6 +88,18 @@ pub(crate) fn program(from: &Path, to: &Path) -> Result<(), BuildError> {
         .run()?;
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755))
         .map_err(BuildError::file("set mode of", to))
+}
+
+/// Refuses a program that was built with features for tests, which take protection away:
+/// agentd/src/build.rs marks it.
+fn shipped(program: &Path) -> Result<(), BuildError> {
+    const MARK: &[u8] = b"casemate-test-build";
+    let bytes = std::fs::read(program).map_err(BuildError::file("read", program))?;
+    if bytes.windows(MARK.len()).any(|part| part == MARK) {
+        let why = std::io::Error::other("it was built for tests: build it without those features");
+        return Err(BuildError::file("ship", program)(why));
+    }
+    Ok(())
 }
 
 fn make(dir: &Path) -> Result<(), BuildError> {
@@ -143,4 +156,22 @@ pub(crate) fn close(tree: &Path) -> Result<(), BuildError> {
             .map_err(BuildError::file("set mode of", &path))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_for_tests_is_not_shipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("agentd"), folder.path().join("shipped"));
+        std::fs::write(&from, b"\0\x01 0.1.0 casemate-test-build\0").unwrap();
+        let error = program(&from, &to).unwrap_err();
+        assert!(error.to_string().contains("built for tests"), "{error}");
+        assert!(!to.exists());
+        std::fs::write(&from, b"\0\x01 0.1.0\0").unwrap();
+        assert!(shipped(&from).is_ok());
+        assert!(shipped(&folder.path().join("none")).is_err());
+    }
 }
