@@ -89,6 +89,10 @@ Commands:
   pack         Build a pack and sign its manifest
   lock         Ask the mirror anew which package versions a pack is made of
   keys         Make signing keys
+  build        Build the image: root, unified kernel image, disk, signed manifest
+  sbom         List what is in the image: CycloneDX and SPDX
+  publish      Pack a built image: OVA, qcow2, bill of materials, sources, provenance, checksums
+  diff         Explain why two packages, disks, images or file systems are not the same
   dev-release  Make the development release: recorded firmware log and signed manifest
   help         Print this message or the help of the given subcommand(s)
 
