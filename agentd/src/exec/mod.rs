@@ -108,6 +108,21 @@ fn refuse(why: impl std::fmt::Display) -> Refusal {
     Refusal::new(&code::SANDBOX_ORDER, "the command was not run", why)
 }
 
+/// What the rooms tell of the command comes this way.
+fn account_pipe() -> io::Result<(io::PipeReader, io::PipeWriter)> {
+    let (account, to_account) = io::pipe()?;
+    // It is read only when the rooms are gone, so all of it must fit.
+    rustix::pipe::fcntl_setpipe_size(&to_account, ACCOUNT)?;
+    Ok((account, to_account))
+}
+
+/// The account, if the rooms came so far as to give one.
+fn read(mut account: io::PipeReader) -> io::Result<Option<Account>> {
+    let mut bytes = Vec::new();
+    account.read_to_end(&mut bytes)?;
+    Ok(codec::decode_canonical(&bytes).ok())
+}
+
 impl Exec {
     /// Runs the command; its outputs are ours.
     ///
@@ -121,11 +136,7 @@ impl Exec {
         let json = self.json.as_ref().map(create).transpose()?;
         let range = range::Range::take(self.uid_base, self.uid_count)?;
         let packs = self.packs()?;
-        let learning = self
-            .learn
-            .as_ref()
-            .map(|file| Learning::begin(file, &packs))
-            .transpose()?;
+        let learning = self.learning(&packs)?;
         let mut extra = Vec::new();
         let root = self.root(&packs, &mut extra)?;
         let binds = self.bring(&mut extra);
@@ -149,9 +160,7 @@ impl Exec {
             timeout: self.timeout,
             egress: self.way_out.endpoints(),
         };
-        let (mut account, to_account) = io::pipe().map_err(refuse)?;
-        // It is read only when the rooms are gone, so all of it must fit.
-        rustix::pipe::fcntl_setpipe_size(&to_account, ACCOUNT).map_err(refuse)?;
+        let (account, to_account) = account_pipe().map_err(refuse)?;
         let enclosure = Enclosure {
             packs,
             programs: None,
@@ -169,9 +178,7 @@ impl Exec {
             return Ok(how);
         }
         // Every process of the rooms is gone: nothing is written any more.
-        let mut bytes = Vec::new();
-        account.read_to_end(&mut bytes).map_err(refuse)?;
-        let account = codec::decode_canonical::<Account>(&bytes).ok();
+        let account = read(account).map_err(refuse)?;
         let returned = workspace
             .map(|(staged, _)| staged.bring_back())
             .transpose()?;
@@ -185,6 +192,11 @@ impl Exec {
             })?;
         }
         Ok(how)
+    }
+
+    fn learning(&self, packs: &[MountedPack]) -> Result<Option<Learning>, Refusal> {
+        let file = self.learn.as_ref();
+        file.map(|file| Learning::begin(file, packs)).transpose()
     }
 
     /// The profile, narrower if asked, and the text that makes it so.

@@ -323,11 +323,13 @@ fn inject(pid: i32, call: i64) -> Made {
     let wait = || {
         let mut status = 0;
         let flags = libc::__WALL;
+        // SAFETY: waits for a process; `status` outlives the call.
         assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, flags) }, pid);
         status
     };
     let ask = |request, address: usize, data: usize| {
         assert_ne!(
+            // SAFETY: `data` is 0 or where `registers` are, which outlives the call.
             unsafe { libc::ptrace(request, pid, address, data) },
             -1,
             "{request}"
@@ -336,6 +338,7 @@ fn inject(pid: i32, call: i64) -> Made {
     ask(libc::PTRACE_SEIZE, 0, 0);
     ask(libc::PTRACE_INTERRUPT, 0, 0);
     wait();
+    // SAFETY: plain numbers, of which zero is one.
     let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
     ask(libc::PTRACE_GETREGS, 0, &raw mut registers as usize);
     // It waits just behind a syscall instruction, which is two bytes long.

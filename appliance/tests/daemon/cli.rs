@@ -171,7 +171,7 @@ fn calendar(line: &str) -> String {
 fn help_and_usage() {
     let bed = Bed::new();
     let mut transcript = Transcript::new(&bed);
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &["--help"],
         &["status", "--help"],
         &["tpm", "--help"],

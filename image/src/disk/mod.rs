@@ -37,7 +37,6 @@ pub(crate) struct Filling {
 }
 
 /// The rooms of a slot.
-#[must_use]
 pub(crate) fn rooms() -> impl Iterator<Item = &'static str> {
     ROOM.iter().map(|(name, _)| *name)
 }

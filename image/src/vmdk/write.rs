@@ -71,7 +71,8 @@ impl<W: Write> Stream<W> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         let padding = bytes.len().next_multiple_of(SECTOR) - bytes.len();
-        self.out.write_all(&[0; SECTOR][..padding])?;
+        self.out
+            .write_all([0; SECTOR].get(..padding).unwrap_or_default())?;
         self.sector += u64::try_from(bytes.len().div_ceil(SECTOR)).unwrap_or(u64::MAX);
         Ok(())
     }
