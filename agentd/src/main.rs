@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use casemate_agentd::build::VERSION;
-use casemate_agentd::egress;
 use casemate_agentd::denial::reader::Reader;
+use casemate_agentd::egress;
 use casemate_agentd::enter::{Enter, EnterError};
 use casemate_agentd::exec::{self, Exec};
 use casemate_agentd::profile::ProfileCommand;
@@ -33,7 +33,7 @@ enum Command {
     /// Verify and mount the packs, give up everything of the host, and serve (root)
     Enter(Enter),
     /// Run one command in a sandbox and pass on its exit code (root)
-    Exec(Exec),
+    Exec(Box<Exec>),
     /// Say what the profiles of sandboxes allow
     Profile(ProfileCommand),
     /// Show that every layer of the sandboxes stands (root)

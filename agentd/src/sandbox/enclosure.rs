@@ -309,8 +309,7 @@ impl Enclosure {
             let given = [(connector, CONNECTOR), (denials, CHANNEL)];
             for (fd, number) in &given {
                 let Some(fd) = fd else { continue };
-                sys::place_for_exec(fd.as_fd(), *number)
-                    .at(&code::SANDBOX_DESCRIPTORS, failed)?;
+                sys::place_for_exec(fd.as_fd(), *number).at(&code::SANDBOX_DESCRIPTORS, failed)?;
             }
             nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
                 .at(&code::SANDBOX_NAMESPACE, failed)?;
