@@ -74,9 +74,9 @@ impl ApplianceRoot {
         self.derive(&[b"casemate store kek v1 epoch", &epoch.to_be_bytes()])
     }
 
-    /// The state volume's key (docs/formats/tpm.md, "Keys from the root").
-    pub(crate) fn volume_key(&self) -> VolumeKey {
-        VolumeKey(self.derive(&[b"casemate state volume v1"]))
+    /// The state volume's key of an epoch.
+    pub(crate) fn volume_key(&self, epoch: u64) -> VolumeKey {
+        VolumeKey(self.derive(&[b"casemate state volume v1 epoch", &epoch.to_be_bytes()]))
     }
 
     /// HKDF-SHA256 without salt: the root is uniform already (RFC 5869, 3.1).
@@ -102,7 +102,8 @@ mod tests {
             root.log_auth().0,
             root.store_kek(1),
             root.store_kek(2),
-            root.volume_key().0,
+            root.volume_key(1).0,
+            root.volume_key(2).0,
         ];
         for (i, key) in keys.iter().enumerate() {
             assert!(keys.iter().skip(i + 1).all(|other| other != key));

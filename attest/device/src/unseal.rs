@@ -144,7 +144,8 @@ pub fn open_with_volume(
         floor: storage.floor()?,
         development: release.development,
     };
-    Ok((Handover::derive(&root, facts), root.volume_key()))
+    let volume = root.volume_key(record.epoch);
+    Ok((Handover::derive(&root, facts), volume))
 }
 
 pub(crate) fn key(sec1: &[u8; 65], which: &'static str) -> Result<VerifyingKey, UnsealError> {
