@@ -336,11 +336,19 @@ fn inject(pid: i32, call: i64) -> Made {
         );
     };
     ask(libc::PTRACE_SEIZE, 0, 0);
-    ask(libc::PTRACE_INTERRUPT, 0, 0);
-    wait();
     // SAFETY: plain numbers, of which zero is one.
     let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-    ask(libc::PTRACE_GETREGS, 0, &raw mut registers as usize);
+    loop {
+        ask(libc::PTRACE_INTERRUPT, 0, 0);
+        wait();
+        ask(libc::PTRACE_GETREGS, 0, &raw mut registers as usize);
+        // The kernel's mark of a process that is in no system call.
+        if registers.orig_rax != u64::MAX {
+            break;
+        }
+        ask(libc::PTRACE_CONT, 0, 0);
+        std::thread::yield_now();
+    }
     // It waits just behind a syscall instruction, which is two bytes long.
     registers.rip -= 2;
     registers.rax = call.cast_unsigned();
@@ -356,8 +364,19 @@ fn inject(pid: i32, call: i64) -> Made {
         *argument = 0;
     }
     ask(libc::PTRACE_SETREGS, 0, &raw mut registers as usize);
-    ask(libc::PTRACE_SINGLESTEP, 0, 0);
-    let status = wait();
+    let mut status = loop {
+        ask(libc::PTRACE_SINGLESTEP, 0, 0);
+        let status = wait();
+        // A stop that the kernel makes for the tracer comes before the step.
+        if !libc::WIFSTOPPED(status) || status >> 16 == 0 {
+            break status;
+        }
+    };
+    if libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == libc::SIGSYS {
+        // Whoever traces is shown the signal that kills before it does.
+        ask(libc::PTRACE_CONT, 0, usize::try_from(libc::SIGSYS).unwrap());
+        status = wait();
+    }
     if libc::WIFSIGNALED(status) {
         return Made::Killed(libc::WTERMSIG(status));
     }

@@ -557,8 +557,8 @@ fn fork_many() -> Result<(), i32> {
 /// A hundred thousand denials of as many names as there are.
 fn flood() -> Result<(), i32> {
     for number in 0..100_000 {
-        let name = ["/srv/plain", "/srv/a b", "/usr/bin/other", "/"];
-        if std::fs::File::open(name[number % 4]).is_ok() {
+        let name = ["/srv/plain", "/srv/a b", "/"];
+        if std::fs::File::open(name[number % 3]).is_ok() {
             return Ok(());
         }
     }

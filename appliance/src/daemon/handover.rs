@@ -51,10 +51,9 @@ pub(super) fn take(fd: i32) -> Result<Handover, Failure> {
 /// Why somebody could still write these bytes; `None` for sealed memory, and for what an initrd
 /// leaves: a file of root's in memory that is never swapped, which no mode lets anyone write.
 fn writable(file: &File) -> Option<&'static str> {
-    if let Ok(seals) = fcntl(file, FcntlArg::F_GET_SEALS)
-        && SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_WRITE)
-    {
-        return None;
+    if let Ok(seals) = fcntl(file, FcntlArg::F_GET_SEALS) {
+        let sealed = SealFlag::from_bits_truncate(seals).contains(SealFlag::F_SEAL_WRITE);
+        return (!sealed).then_some("its memory can still be written");
     }
     let ramfs = fstatfs(file).is_ok_and(|found| found.filesystem_type() == RAMFS);
     match file.metadata() {
