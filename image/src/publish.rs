@@ -54,7 +54,13 @@ impl Publication {
         std::fs::write(&listed, text).map_err(BuildError::file("write", &listed))?;
         files.push(listed);
         progress.say("packing the disk");
-        files.push(self.package(&bill)?);
+        let package = self.package(&bill)?;
+        // Beside the package as well: what `--signatures` puts back is then a folder of files.
+        let certificate = self.out.join("casemate.cert");
+        let tool = Tool::new("tar").arg("-xOf").arg(&package);
+        std::fs::write(&certificate, tool.arg("casemate.cert").output()?)
+            .map_err(BuildError::file("write", &certificate))?;
+        files.extend([package, certificate]);
         files.push(self.qcow2()?);
         files.push(self.provenance(&files, &bill)?);
         let mut sums = String::new();
