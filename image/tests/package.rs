@@ -1,6 +1,16 @@
 //! The OVA as an importer and an auditor see it: the archive by tar, digests and signature by the
 //! commands of docs/formats/ova.md, the envelope by an XML reader of another house.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;

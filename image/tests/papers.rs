@@ -1,6 +1,16 @@
 //! The bill of materials and the provenance of this very checkout: the rules of their schemas, and
 //! what must and must not stand in them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::collections::BTreeSet;
 use std::process::Command;
 

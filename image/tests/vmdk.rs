@@ -1,5 +1,15 @@
 //! The VMDK writer against qemu-img, and the reader against damage.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    reason = "a test's helpers fail the test"
+)]
+
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;

@@ -340,6 +340,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of facts and sentences")]
     fn each_layers_fact_is_a_sentence_with_path_layer_and_rule() {
         let errno = |errno, number, path: &str| What::Errno {
             errno,

@@ -20,8 +20,7 @@ use super::channel::{Breaker, Channel, ChannelError};
 use super::ground::Ground;
 use super::stop::Stop;
 use super::workspace::Workspace;
-use crate::egress;
-use crate::egress::outlet::{Outlet, Plan, Record};
+use crate::egress::outlet::{Outlet, Record};
 use crate::sandbox::{
     Bind, Ending, How, LaunchSpec, Narrowed, Refusal, Right, Running, Sandbox, enclosure,
 };
@@ -226,7 +225,7 @@ impl Compartments {
         let desktop = Compartment::start(desktop, frame::FROM_SESSION)?;
         let outlet = match spec.grants.egress() {
             [] => None,
-            _ => Some(outlet(ground, spec, base, &desktop.running, record)?),
+            _ => Some(ground.outlet(spec, proxy_uid(base), &desktop.running, record)?),
         };
         Ok(Self {
             outlet,
@@ -335,34 +334,6 @@ impl Compartments {
         logs.extend(self.outlet.map(|outlet| ("proxy", None, outlet.close())));
         logs
     }
-}
-
-/// The way out of a job's desktop.
-fn outlet(
-    ground: &Ground,
-    spec: &JobSpec,
-    base: u32,
-    desktop: &Running,
-    record: Record,
-) -> Result<Outlet, Refusal> {
-    let none = |code, why: &str| Refusal::new(code, "the job has no way out", why);
-    let (site, connector) = ground
-        .egress
-        .as_ref()
-        .ok_or_else(|| none(&egress::code::NOT_SITE, "this site grants nothing"))?;
-    let listening = desktop
-        .take_listening()
-        .ok_or_else(|| none(&egress::code::LOST, "its desktop has no port for it"))?;
-    Outlet::open(Plan {
-        root: ground.pack.mounted.clone(),
-        name: format!("{}-proxy", spec.job),
-        uid: proxy_uid(base),
-        listening,
-        grants: spec.grants.egress().to_vec(),
-        bounds: site.bounds(),
-        connector: connector.clone(),
-        record,
-    })
 }
 
 fn unexpected() -> ChannelError {

@@ -5,13 +5,15 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use casemate_protocol::id::Digest;
+use casemate_protocol::job::JobSpec;
 
 use super::files::{self, FileError};
 use crate::denial::Watch;
 use crate::denial::start::CHANNEL;
-use crate::egress::{Connector, Site, site};
+use crate::egress::outlet::{Outlet, Plan, Record};
+use crate::egress::{Connector, Site, code, site};
 use crate::pack::{self, Application, PackError};
-use crate::sandbox::{Refusal, enclosure, sys};
+use crate::sandbox::{Refusal, Running, enclosure, sys};
 
 /// What every job of this agentd runs on.
 #[derive(Debug)]
@@ -56,6 +58,37 @@ impl Ground {
             models: mounted(&models.name),
             egress: egress()?,
             watch,
+        })
+    }
+
+    /// The way out of a job's desktop, by a proxy of the id `uid`.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is none, or its proxy cannot be started.
+    pub fn outlet(
+        &self,
+        spec: &JobSpec,
+        uid: u32,
+        desktop: &Running,
+        record: Record,
+    ) -> Result<Outlet, Refusal> {
+        let none = |code, why: &str| Refusal::new(code, "the job has no way out", why);
+        let (site, connector) = self
+            .egress
+            .as_ref()
+            .ok_or_else(|| none(&code::NOT_SITE, "this site grants nothing"))?;
+        let listening = desktop
+            .take_listening()
+            .ok_or_else(|| none(&code::LOST, "its desktop has no port for it"))?;
+        Outlet::open(Plan {
+            root: self.pack.mounted.clone(),
+            name: format!("{}-proxy", spec.job),
+            uid,
+            listening,
+            grants: spec.grants.egress().to_vec(),
+            bounds: site.bounds(),
+            connector: connector.clone(),
+            record,
         })
     }
 }
