@@ -107,7 +107,9 @@ struct Fields<'a> {
 }
 
 /// For the next hop only, which is us: RFC 9110 section 7.6.1.
-const HOP: [&str; 8] = [
+const HOP: [&str; 9] = [
+    // No header, but our own `Connection: close` would name one that is called so.
+    "close",
     "connection",
     "proxy-connection",
     "proxy-authorization",
@@ -250,7 +252,7 @@ mod tests {
     fn a_request_is_rewritten_to_one_form() {
         let asked = "GET http://a.example/x?y=1 HTTP/1.1\r\nHost: a.example\r\nAccept: */*\r\n\
             Proxy-Connection: keep-alive\r\nConnection: keep-alive, X-Mine\r\nX-Mine: 1\r\n\
-            Upgrade: h2c\r\n\r\n";
+            Upgrade: h2c\r\nClose: 1\r\n\r\n";
         let Request::Plain {
             host,
             port,

@@ -224,15 +224,21 @@ fn a_job_is_done_by_a_supervisor_that_can_do_nothing_else() {
 fn an_agentd_whose_builder_or_supervisor_is_killed_ends_whole() {
     for of_supervisor in [true, false] {
         let served = Served::new();
-        let only = |of: u32| match children(of)[..] {
-            [one] => one,
-            ref all => panic!("{of} has {all:?}"),
+        let says = |pid: &u32, what: &str| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&words).contains(what)
+        };
+        let is_supervisor = |pid: &u32| says(pid, "serve");
+        // Beside the rooms stands the reader of audit records.
+        let only = |of: u32| {
+            let mut all = children(of);
+            all.retain(|pid| !says(pid, "audit-reader"));
+            match all[..] {
+                [one] => one,
+                ref all => panic!("{of} has {all:?}"),
+            }
         };
         let builder = only(only(served.agentd.id()));
-        let is_supervisor = |pid: &u32| {
-            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            words.windows(5).any(|word| word == b"serve")
-        };
         let victim = match of_supervisor {
             true => children(builder).into_iter().find(is_supervisor).unwrap(),
             false => builder,
