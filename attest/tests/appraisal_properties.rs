@@ -16,9 +16,9 @@ use std::path::Path;
 use casemate_attest::eventlog::{EventLog, bank_digest};
 use casemate_attest::evidence::POLICY_PCRS;
 use casemate_attest::verdict::Decision;
-use casemate_attest::verify::{Inputs, Verifier};
+use casemate_attest::verify::Verifier;
 use proptest::prelude::*;
-use stand::{Auditor, NOW, Stand};
+use stand::{Auditor, Stand};
 
 const NO_ACTION: u32 = 3;
 
@@ -149,19 +149,7 @@ impl Case {
             ..Stand::default()
         };
         let evidence = stand.evidence(&self.auditor.challenge).to_bytes();
-        let owner_key = stand.owner.verifying_key();
-        let mut verifier = Verifier::new(Inputs {
-            evidence: &[],
-            enrolment: &self.auditor.enrolment,
-            owner_key: &owner_key,
-            release_key: stand.release_key.verifying_key(),
-            challenge: Some(&self.auditor.challenge),
-            secret: Some(&self.auditor.secret),
-            export: None,
-            now_ms: NOW,
-            accept_development: false,
-        })
-        .unwrap();
+        let mut verifier = Verifier::new(stand.inputs(&self.auditor)).unwrap();
         assert!(verifier.keep_log(self.genuine.bytes()).unwrap());
         verifier.judge(&evidence).unwrap().decision() == Decision::Pass
     }

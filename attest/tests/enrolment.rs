@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use casemate_attest::enrolment::{Enrolment, EnrolmentError, EnrolmentRequest, Root};
-use casemate_attest::verify::{Inputs, Verifier};
+use casemate_attest::verify::Verifier;
 use casemate_attest::x509::Authorities;
 use ed25519_dalek::Signer as _;
 use stand::{NOW, Stand};
@@ -256,22 +256,7 @@ fn an_auditor_chooses_who_must_vouch_for_a_tpm() {
     let judge = |stand: &Stand, authorities: Option<&Authorities>| {
         let auditor = stand.auditor();
         let evidence = stand.evidence(&auditor.challenge).to_bytes();
-        let (owner, release) = (
-            stand.owner.verifying_key(),
-            stand.release_key.verifying_key(),
-        );
-        let mut verifier = Verifier::new(Inputs {
-            evidence: &[],
-            enrolment: &auditor.enrolment,
-            owner_key: &owner,
-            release_key: release,
-            challenge: Some(&auditor.challenge),
-            secret: Some(&auditor.secret),
-            export: None,
-            now_ms: NOW,
-            accept_development: false,
-        })
-        .unwrap();
+        let mut verifier = Verifier::new(stand.inputs(&auditor)).unwrap();
         if let Some(authorities) = authorities {
             verifier.trust(authorities);
         }

@@ -12,7 +12,7 @@ use casemate_attest::enrolment::Root;
 use casemate_attest::release::key_id;
 use casemate_attest::revocations::{Entry, Kind, OLD_MS, Revocations};
 use casemate_attest::verdict::Verdict;
-use casemate_attest::verify::{Inputs, Verifier};
+use casemate_attest::verify::Verifier;
 use casemate_attest::x509::{Authorities, Certificate};
 use stand::{Events, NOW, SECURITY, Stand, firmware_events, firmware_log, hashes, variable};
 
@@ -20,19 +20,7 @@ use stand::{Events, NOW, SECURITY, Stand, firmware_events, firmware_log, hashes,
 fn judged(stand: &Stand, give: impl FnOnce(&mut Verifier<'_>)) -> Verdict {
     let auditor = stand.auditor();
     let evidence = stand.evidence(&auditor.challenge).to_bytes();
-    let owner_key = stand.owner.verifying_key();
-    let mut verifier = Verifier::new(Inputs {
-        evidence: &[],
-        enrolment: &auditor.enrolment,
-        owner_key: &owner_key,
-        release_key: stand.release_key.verifying_key(),
-        challenge: Some(&auditor.challenge),
-        secret: Some(&auditor.secret),
-        export: None,
-        now_ms: NOW,
-        accept_development: false,
-    })
-    .unwrap();
+    let mut verifier = Verifier::new(stand.inputs(&auditor)).unwrap();
     give(&mut verifier);
     verifier.judge(&evidence).unwrap()
 }
@@ -118,19 +106,7 @@ fn an_authority_is_revoked_wherever_it_stands_in_the_path() {
     let judge = |revoked: Digest, authorities: Option<&Authorities>| {
         let auditor = stand.auditor();
         let evidence = stand.evidence(&auditor.challenge).to_bytes();
-        let owner_key = stand.owner.verifying_key();
-        let mut verifier = Verifier::new(Inputs {
-            evidence: &[],
-            enrolment: &auditor.enrolment,
-            owner_key: &owner_key,
-            release_key: stand.release_key.verifying_key(),
-            challenge: Some(&auditor.challenge),
-            secret: Some(&auditor.secret),
-            export: None,
-            now_ms: NOW,
-            accept_development: false,
-        })
-        .unwrap();
+        let mut verifier = Verifier::new(stand.inputs(&auditor)).unwrap();
         if let Some(authorities) = authorities {
             verifier.trust(authorities);
         }

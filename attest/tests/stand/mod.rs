@@ -357,6 +357,7 @@ pub(crate) struct Stand {
 
 /// What the auditor holds.
 pub(crate) struct Auditor {
+    owner_key: ed25519_dalek::VerifyingKey,
     pub(crate) enrolment: Vec<u8>,
     pub(crate) challenge: Vec<u8>,
     pub(crate) secret: Vec<u8>,
@@ -503,6 +504,7 @@ impl Stand {
         let challenge = challenge.to_bytes();
         let secret = ChallengeSecret::new(&challenge, secret).to_bytes();
         Auditor {
+            owner_key: self.owner.verifying_key(),
             enrolment: self.enrolment(),
             challenge,
             secret,
@@ -666,16 +668,22 @@ impl Stand {
         evidence: &[u8],
         change: impl for<'i> FnOnce(Inputs<'i>) -> Inputs<'i>,
     ) -> Result<Verdict, VerifyError> {
-        verify(&change(Inputs {
-            evidence,
+        let inputs = self.inputs(auditor);
+        verify(&change(Inputs { evidence, ..inputs }))
+    }
+
+    /// What this auditor gives, but for the evidence.
+    pub(crate) fn inputs<'a>(&'a self, auditor: &'a Auditor) -> Inputs<'a> {
+        Inputs {
+            evidence: &[],
             enrolment: &auditor.enrolment,
-            owner_key: &self.owner.verifying_key(),
+            owner_key: &auditor.owner_key,
             release_key: self.release_key.verifying_key(),
             challenge: Some(&auditor.challenge),
             secret: Some(&auditor.secret),
             export: None,
             now_ms: NOW,
             accept_development: false,
-        }))
+        }
     }
 }
