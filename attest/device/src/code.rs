@@ -9,6 +9,7 @@ use crate::firmware::FirmwareError;
 use crate::measure::MeasureError;
 use crate::provision::ProvisionError;
 use crate::record::RecordError;
+use crate::recovery::RecoveryError;
 use crate::response::ResponseCode;
 use crate::storage::StorageError;
 use crate::tpm::OpenTpmError;
@@ -122,6 +123,18 @@ codes! {
     UNSTEADY = "tpm.unsteady",
         "The registers changed during every attempt to quote them.",
         "Try again; something measures all the time.";
+    RECOVERY_MISSING = "recovery.missing",
+        "There is no record of a recovery key beside the state, or it cannot be read.",
+        "Give the state directory of the appliance whose key this is; without its record a recovery key opens nothing.";
+    RECOVERY_TYPED = "recovery.typed",
+        "What was typed is not a recovery key: a group has an error, or groups are missing.",
+        "Type all eight groups of six digits again, the named one with care.";
+    RECOVERY_OTHER = "recovery.other",
+        "The recovery key is well typed and is not the one that this appliance's root was last wrapped under.",
+        "Look for the key with the latest date: a key that was shown later takes the place of an earlier one.";
+    RECOVERY_DAMAGED = "recovery.damaged",
+        "The record of the recovery key is damaged.",
+        "Restore recovery.cbor from a copy of the disk; it holds nothing secret.";
     HANDOVER = "tpm.handover",
         "The handover could not be written to the descriptor, or what is on it is no handover.",
         "Start unseal from the launcher, which passes the descriptor.";
@@ -223,6 +236,19 @@ impl MeasureError {
     }
 }
 
+impl RecoveryError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static Code {
+        match self {
+            Self::File { .. } => &RECOVERY_MISSING,
+            Self::Form | Self::Group(_) => &RECOVERY_TYPED,
+            Self::Other => &RECOVERY_OTHER,
+            Self::Damaged(_) => &RECOVERY_DAMAGED,
+        }
+    }
+}
+
 impl RecordError {
     /// The stable code of this error.
     #[must_use]
@@ -286,6 +312,7 @@ impl ProvisionError {
             Self::Lockout(_) => &LOCKOUT,
             Self::Record(error) => error.code(),
             Self::Resume(error) => error.code(),
+            Self::Recovery(error) => error.code(),
             Self::Tpm(error) => error.stable(),
         }
     }
@@ -296,8 +323,9 @@ impl ProvisionError {
 pub fn exit(code: &Code) -> u8 {
     match code.id {
         "tpm.unreachable" | "tpm.swtpm" | "tpm.not-started" | "tpm.busy" => 3,
-        "tpm.address" | "release.malformed" | "tpm.firmware-log" | "tpm.handover" => 2,
-        "tpm.state-damaged" | "tpm.state-version" => 5,
+        "tpm.address" | "release.malformed" | "tpm.firmware-log" | "tpm.handover"
+        | "recovery.typed" => 2,
+        "tpm.state-damaged" | "tpm.state-version" | "recovery.damaged" => 5,
         "tpm.failed" | "tpm.failure-mode" | "tpm.full" | "tpm.random" | "tpm.runtime-log"
         | "tpm.unsteady" => 70,
         _ => 4,

@@ -7,7 +7,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::counter::CounterAuth;
 use crate::logkey::LogAuth;
 
-const VERSION: u32 = 1;
+/// 2: the counter of a recovery.
+const VERSION: u32 = 2;
 /// More bytes than any handover has.
 const LIMIT: usize = 1024;
 
@@ -41,9 +42,10 @@ pub struct Handover {
     /// The release is a development release.
     #[n(9)]
     pub development: bool,
-    /// The root came from the recovery key instead of the TPM.
+    /// What the TPM's counter was when a recovery key brought the root to this TPM, if one did:
+    /// at this value, and no other, the state's own counter is another TPM's.
     #[n(10)]
-    pub recovery: bool,
+    pub recovered_at: Option<u64>,
 }
 
 impl std::fmt::Debug for Handover {
@@ -53,7 +55,7 @@ impl std::fmt::Debug for Handover {
             .field("release", &self.release)
             .field("floor", &self.floor)
             .field("development", &self.development)
-            .field("recovery", &self.recovery)
+            .field("recovered_at", &self.recovered_at)
             .finish_non_exhaustive()
     }
 }
@@ -67,6 +69,7 @@ pub(crate) struct Facts {
     pub(crate) release: u64,
     pub(crate) floor: u64,
     pub(crate) development: bool,
+    pub(crate) recovered_at: Option<u64>,
 }
 
 impl Handover {
@@ -82,7 +85,7 @@ impl Handover {
             release: facts.release,
             floor: facts.floor,
             development: facts.development,
-            recovery: false,
+            recovered_at: facts.recovered_at,
         }
     }
 

@@ -20,7 +20,8 @@ use crate::firmware::{FirmwareError, FirmwareLog, check_measured};
 use crate::number::{LOG_KEY_HANDLE, RH_LOCKOUT, RH_OWNER, SRK_HANDLE};
 use crate::nv;
 use crate::object::{log_template, root_template, srk_template};
-use crate::record::{RecordError, RootRecord, Sealed, sync_directory};
+use crate::record::{RecordError, Recovered, RootRecord, Sealed, sync_directory};
+use crate::recovery::{RecoveryError, RecoveryKey, RecoveryRecord};
 use crate::root::ApplianceRoot;
 use crate::session::Kind;
 use crate::storage::{HIDDEN, HIDDEN_IN, SIGNED, StorageRoot};
@@ -84,6 +85,9 @@ pub enum ProvisionError {
     /// An interrupted first boot could not be continued.
     #[error("an interrupted first boot cannot be continued: {0}")]
     Resume(#[source] Box<UnsealError>),
+    /// The recovery key does not give the root.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
     /// The TPM did not answer usefully.
     #[error(transparent)]
     Tpm(#[from] TpmError),
@@ -121,13 +125,75 @@ pub fn provision(tpm: &Tpm, provisioning: Provisioning<'_>) -> Result<(), Provis
         return Err(ProvisionError::Lockout(owned));
     }
     let root = match (owned.owner_set, owned.lockout_set) {
-        (false, false) => seal_anew(tpm, provisioning, &release, pcr7, &part)?,
+        (false, false) => {
+            let fresh = Fresh {
+                root: ApplianceRoot::random()?,
+                epoch: 1,
+                recovered: false,
+            };
+            seal_anew(tpm, provisioning, &release, pcr7, &part, &fresh)?;
+            fresh.root
+        }
         // Interrupted after the owner authorisation was set: the record is complete, open it.
         (true, _) if part.exists() => resume(tpm, &release, &part)?,
         // Lockout is the last that we set: alone it is somebody else's.
         _ => return Err(ProvisionError::Owned(owned)),
     };
     take_ownership(tpm, &root, owned)?;
+    finish(&part, &path)
+}
+
+/// Seals the root again, which a recovery key gives: to this platform as it is now, on the TPM
+/// that held it or on a fresh one. The next [`crate::open`] opens it.
+///
+/// # Errors
+/// [`ProvisionError`]; run again after the reason is gone.
+pub fn recover(
+    tpm: &Tpm,
+    provisioning: Provisioning<'_>,
+    key: &RecoveryKey,
+) -> Result<(), ProvisionError> {
+    let path = RootRecord::path(provisioning.state);
+    let release = Release::verify(provisioning.release, provisioning.release_key)?;
+    let record = RecoveryRecord::read(provisioning.state)?;
+    let root = record.open(key)?;
+    let pcr7 = check_platform(tpm, &release, provisioning.firmware_log)?;
+    let part = path.with_extension("part");
+    let owned = tpm.permanent()?;
+    match (owned.in_lockout, owned.owner_set, owned.lockout_set) {
+        (true, ..) => return Err(ProvisionError::Lockout(owned)),
+        (false, false, true) => return Err(ProvisionError::Owned(owned)),
+        // On a fresh TPM all is made as at a first boot, but for the root. A run that was cut off
+        // before the owner authorisation was set begins again here, a later one below.
+        (false, false, false) => {
+            let fresh = Fresh {
+                root: root.clone(),
+                epoch: record.epoch,
+                recovered: true,
+            };
+            seal_anew(tpm, provisioning, &release, pcr7, &part, &fresh)?;
+            take_ownership(tpm, &root, owned)?;
+        }
+        // Ours, or of somebody else: the TPM is asked before anything is changed. What it holds
+        // besides the root stays, and with it the floor and the counter.
+        (false, true, _) => {
+            let storage = tpm.storage_root_unchecked()?;
+            let storage = storage.ok_or(ProvisionError::Owned(owned))?;
+            take_ownership(tpm, &root, owned)?;
+            let (log_key, _) = tpm.connection.read_public(LOG_KEY_HANDLE)?;
+            let kept = Kept {
+                log_key_name: log_key.name.clone(),
+                epoch: record.epoch,
+                recovered: [&part, &path].into_iter().find_map(|file| {
+                    let record = RootRecord::read(file).ok()?;
+                    record
+                        .recovered
+                        .filter(|_| record.srk_name == storage.name())
+                }),
+            };
+            seal(&storage, provisioning, &release, pcr7, &part, &root, kept)?;
+        }
+    }
     finish(&part, &path)
 }
 
@@ -167,6 +233,13 @@ fn check_platform(
     Ok(pcr7)
 }
 
+/// What is brought to a TPM that holds nothing of ours.
+struct Fresh {
+    root: ApplianceRoot,
+    epoch: u64,
+    recovered: bool,
+}
+
 /// Keys, NV indices and the sealed root, while the owner authorisation is still empty.
 fn seal_anew(
     tpm: &Tpm,
@@ -174,12 +247,46 @@ fn seal_anew(
     release: &Release,
     pcr7: Digest,
     part: &Path,
-) -> Result<ApplianceRoot, ProvisionError> {
-    let root = ApplianceRoot::random()?;
+    fresh: &Fresh,
+) -> Result<(), ProvisionError> {
+    let root = &fresh.root;
     let storage = make_storage_root(tpm)?;
     remove_leftovers(tpm)?;
-    let log_key_name = make_log_key(&storage, &root)?;
-    define_indices(&storage, &root, release.number)?;
+    let log_key_name = make_log_key(&storage, root)?;
+    define_indices(&storage, root, release.number)?;
+    let recovered = match fresh.recovered {
+        true => {
+            let counter = storage.counter(&root.counter_auth())?;
+            Some(Recovered::new(root, storage.name(), counter))
+        }
+        false => None,
+    };
+    let kept = Kept {
+        log_key_name,
+        epoch: fresh.epoch,
+        recovered,
+    };
+    seal(&storage, provisioning, release, pcr7, part, root, kept)
+}
+
+/// What the record says besides what the root is sealed to.
+struct Kept {
+    log_key_name: Vec<u8>,
+    epoch: u64,
+    recovered: Option<Recovered>,
+}
+
+/// The root under its policy, and its record in `part`.
+fn seal(
+    storage: &StorageRoot,
+    provisioning: Provisioning<'_>,
+    release: &Release,
+    pcr7: Digest,
+    part: &Path,
+    root: &ApplianceRoot,
+    kept: Kept,
+) -> Result<(), ProvisionError> {
+    let connection = &storage.tpm().connection;
     let names = [provisioning.release_key, provisioning.site_key]
         .map(|key| sealing::name(&signer_public(key)));
     let [release_name, site_name] = names;
@@ -187,8 +294,7 @@ fn seal_anew(
     let b = sealing::site_branch(&site_name);
     let template = root_template(&sealing::Policy::or(a, b).digest());
     let (public, private) = storage.authorised(&[], HIDDEN_IN, |authority| {
-        tpm.connection
-            .seal(&storage.key.entity, authority, &template, root.bytes())
+        connection.seal(&storage.key.entity, authority, &template, root.bytes())
     })?;
     let enrolled = vec![
         PcrValue {
@@ -216,10 +322,12 @@ fn seal_anew(
         release_key: sec1(provisioning.release_key),
         site_key: sec1(provisioning.site_key),
         branches: (Digest::new(a), Digest::new(b)),
-        log_key_name,
+        epoch: kept.epoch,
+        log_key_name: kept.log_key_name,
+        recovered: kept.recovered,
     })
     .write(part)?;
-    Ok(root)
+    Ok(())
 }
 
 fn sec1(key: &VerifyingKey) -> [u8; 65] {

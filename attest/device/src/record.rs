@@ -10,9 +10,10 @@ use casemate_attest::enrolment::PcrValue;
 use minicbor::{Decode, Encode};
 
 use crate::approval::SiteApproval;
+use crate::root::ApplianceRoot;
 
-/// 2: registers 12 and 13 are part of the policy.
-const VERSION: u32 = 2;
+/// 2: registers 12 and 13 are part of the policy. 3: where a recovery found the counter.
+const VERSION: u32 = 3;
 const LIMIT: usize = 16 * 1024;
 
 /// Why the record cannot be used.
@@ -85,6 +86,26 @@ pub(crate) struct RootRecord {
     /// A change the site approved, if any.
     #[n(11)]
     pub(crate) site_approval: Option<SiteApproval>,
+    /// Where a recovery key brought the root to this TPM.
+    #[n(12)]
+    pub(crate) recovered: Option<Recovered>,
+}
+
+/// The counter of a fresh TPM when a recovery key brought the root to it. Authenticated under the
+/// root: else who writes to the disk would have an old copy of the state taken for a moved one.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Recovered {
+    #[n(0)]
+    pub(crate) counter: u64,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    tag: [u8; 32],
+}
+
+impl Recovered {
+    pub(crate) fn new(root: &ApplianceRoot, srk_name: &[u8], counter: u64) -> Self {
+        let tag = root.recovered(srk_name, counter);
+        Self { counter, tag }
+    }
 }
 
 /// What the sealed root is bound to, for an operator: the TPM alone decides whether it opens.
@@ -126,7 +147,9 @@ pub(crate) struct Sealed {
     pub(crate) release_key: [u8; 65],
     pub(crate) site_key: [u8; 65],
     pub(crate) branches: (Digest, Digest),
+    pub(crate) epoch: u64,
     pub(crate) log_key_name: Vec<u8>,
+    pub(crate) recovered: Option<Recovered>,
 }
 
 impl RootRecord {
@@ -141,9 +164,10 @@ impl RootRecord {
             site_key: sealed.site_key,
             release_branch: sealed.branches.0,
             site_branch: sealed.branches.1,
-            epoch: 1,
+            epoch: sealed.epoch,
             log_key_name: sealed.log_key_name,
             site_approval: None,
+            recovered: sealed.recovered,
         }
     }
 
@@ -196,13 +220,19 @@ impl RootRecord {
         })
     }
 
+    /// The counter of a recovery onto this TPM, as the root itself vouches for it.
+    pub(crate) fn recovered_at(&self, root: &ApplianceRoot) -> Option<u64> {
+        let said = self.recovered.as_ref()?;
+        (*said == Recovered::new(root, &self.srk_name, said.counter)).then_some(said.counter)
+    }
+
     pub(crate) fn enrolled_value(&self, register: u8) -> Digest {
         let found = self.enrolled.iter().find(|value| value.pcr == register);
         found.map_or(Digest::ZERO, |value| value.value)
     }
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = path.with_extension("new");
     let mut file = File::create(&part)?;
     file.write_all(bytes)?;

@@ -79,6 +79,11 @@ impl ApplianceRoot {
         VolumeKey(self.derive(&[b"casemate state volume v1 epoch", &epoch.to_be_bytes()]))
     }
 
+    /// What vouches for a recovery onto the TPM with this storage root key, at this counter.
+    pub(crate) fn recovered(&self, srk_name: &[u8], counter: u64) -> [u8; 32] {
+        self.derive(&[b"casemate recovered v1", &counter.to_be_bytes(), srk_name])
+    }
+
     /// HKDF-SHA256 without salt: the root is uniform already (RFC 5869, 3.1).
     fn derive(&self, info: &[&[u8]]) -> [u8; 32] {
         let mut out = [0; 32];
@@ -104,6 +109,9 @@ mod tests {
             root.store_kek(2),
             root.volume_key(1).0,
             root.volume_key(2).0,
+            root.recovered(b"a", 1),
+            root.recovered(b"a", 2),
+            root.recovered(b"b", 1),
         ];
         for (i, key) in keys.iter().enumerate() {
             assert!(keys.iter().skip(i + 1).all(|other| other != key));

@@ -18,6 +18,7 @@ use crate::measure::{MeasureError, RuntimeLog};
 use crate::number::cc;
 use crate::object::Transient;
 use crate::record::{RecordError, RootRecord};
+use crate::recovery::{self, RecoveryKey, RecoveryRecord};
 use crate::root::{ApplianceRoot, VolumeKey};
 use crate::session::{Kind, Session};
 use crate::storage::{HIDDEN, HIDDEN_IN, HIDDEN_OUT, StorageError, StorageRoot};
@@ -104,17 +105,40 @@ pub struct Opening<'a> {
 /// [`UnsealError`]. Once the root left the TPM an error leaves PCR 15 extended: only a machine that
 /// is reset opens again.
 pub fn open(tpm: &Tpm, opening: Opening<'_>) -> Result<Handover, UnsealError> {
-    open_with_volume(tpm, opening).map(|(handover, _)| handover)
+    open_whole(tpm, opening).map(|opened| opened.handover)
 }
 
-/// The same, and the key of the state volume, for an initrd: the daemon never has it.
+/// What an initrd gets: the daemon has the handover alone.
+#[derive(Debug)]
+pub struct Opened {
+    /// For the daemon.
+    pub handover: Handover,
+    /// Of the state volume.
+    pub volume: VolumeKey,
+    root: ApplianceRoot,
+}
+
+impl Opened {
+    /// A new recovery key, unless one was proven by typing it back: from then on the record in
+    /// `state` opens by this key, and by no earlier one.
+    ///
+    /// # Errors
+    /// [`UnsealError::Record`], or [`UnsealError::Tpm`] without random numbers.
+    pub fn new_recovery_key(&self, state: &Path) -> Result<Option<RecoveryKey>, UnsealError> {
+        if recovery::is_proven(state) {
+            return Ok(None);
+        }
+        let (key, record) = RecoveryRecord::make(&self.root, self.handover.epoch)?;
+        record.keep(state)?;
+        Ok(Some(key))
+    }
+}
+
+/// The same, and what only an initrd may have.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_with_volume(
-    tpm: &Tpm,
-    opening: Opening<'_>,
-) -> Result<(Handover, VolumeKey), UnsealError> {
+pub fn open_whole(tpm: &Tpm, opening: Opening<'_>) -> Result<Opened, UnsealError> {
     let record = RootRecord::read(&RootRecord::path(opening.state))?;
     let release_key = key(&record.release_key, "release")?;
     let release = Release::verify(opening.release, &release_key)?;
@@ -143,9 +167,13 @@ pub fn open_with_volume(
         release: release.number,
         floor: storage.floor()?,
         development: release.development,
+        recovered_at: record.recovered_at(&root),
     };
-    let volume = root.volume_key(record.epoch);
-    Ok((Handover::derive(&root, facts), volume))
+    Ok(Opened {
+        handover: Handover::derive(&root, facts),
+        volume: root.volume_key(record.epoch),
+        root,
+    })
 }
 
 pub(crate) fn key(sec1: &[u8; 65], which: &'static str) -> Result<VerifyingKey, UnsealError> {

@@ -9,8 +9,9 @@
 mod bed;
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use bed::{Bed, log};
 use casemate_device::Handover;
@@ -91,9 +92,9 @@ fn said(output: &Output) -> (Option<i32>, String) {
 }
 
 /// A file whose descriptor the child inherits, as the launcher's memfd is.
-fn inherited(bed: &Bed) -> (File, String) {
+fn inherited(bed: &Bed, name: &str) -> (File, String) {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-    let file = File::create(bed.path("handover")).unwrap();
+    let file = File::create(bed.path(name)).unwrap();
     fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
     let number = file.as_raw_fd().to_string();
     (file, number)
@@ -103,7 +104,7 @@ fn inherited(bed: &Bed) -> (File, String) {
 fn a_first_boot_and_an_opening_are_silent_and_hand_over_on_the_descriptor() {
     let bed = laid_out();
     assert_eq!(said(&provision(&bed)), (Some(0), String::new()));
-    let (file, number) = inherited(&bed);
+    let (file, number) = inherited(&bed, "handover");
     assert_eq!(said(&open(&bed, &number)), (Some(0), String::new()));
     drop(file);
     let handover = Handover::from_bytes(&fs::read(bed.path("handover")).unwrap()).unwrap();
@@ -112,10 +113,59 @@ fn a_first_boot_and_an_opening_are_silent_and_hand_over_on_the_descriptor() {
     assert!(storage.counter(&handover.counter_auth()).unwrap() > 0);
 }
 
+/// The key leaves on its descriptor until it was typed back, and is typed into standard input.
+#[test]
+fn a_recovery_key_is_given_out_and_taken() {
+    let mut bed = laid_out();
+    assert_eq!(said(&provision(&bed)), (Some(0), String::new()));
+    let (_handover, handover) = inherited(&bed, "handover");
+    let (_text, text) = inherited(&bed, "recovery");
+    let tcti = |bed: &Bed| bed.swtpm.as_ref().unwrap().tcti();
+    let open = |bed: &Bed| {
+        let fixed = "open --state state --release release.cose --runtime-log runtime.log";
+        let mut arguments: Vec<&str> = fixed.split(' ').collect();
+        let tpm = tcti(bed);
+        arguments.extend(["--tpm", &tpm, "--out-fd", &handover, "--recovery-fd", &text]);
+        unseal(bed, &arguments)
+    };
+    assert_eq!(said(&open(&bed)), (Some(0), String::new()));
+    let key = fs::read_to_string(bed.path("recovery")).unwrap();
+    assert_eq!(key.split('-').count(), 8, "{key}");
+    bed.reset();
+    drop(bed.start());
+    let recover = |bed: &Bed, typed: &str| {
+        let fixed = "recover --state state --release release.cose --release-key release.pub \
+                     --site-key site.pub --firmware-log firmware.log --tpm";
+        let mut child = Command::new(env!("CARGO_BIN_EXE_unseal"))
+            .current_dir(bed.directory.path())
+            .args(fixed.split_whitespace())
+            .arg(tcti(bed))
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(typed.as_bytes()).unwrap();
+        drop(input);
+        said(&child.wait_with_output().unwrap())
+    };
+    let (code, text) = recover(&bed, "000000-000001\n");
+    assert_eq!(code, Some(2));
+    assert!(text.contains("eight groups of six digits"), "{text}");
+    assert!(text.contains("code recovery.typed;"), "{text}");
+    let typed = format!("{}\n", key.replace('-', " "));
+    assert_eq!(recover(&bed, &typed), (Some(0), String::new()));
+    fs::write(bed.path("state/recovery.proven"), []).unwrap();
+    fs::write(bed.path("recovery"), []).unwrap();
+    assert_eq!(said(&open(&bed)), (Some(0), String::new()));
+    assert_eq!(fs::read_to_string(bed.path("recovery")).unwrap(), "");
+}
+
 #[test]
 fn each_refusal_is_one_sentence_a_code_and_a_next_step() {
     let bed = laid_out();
-    let (_file, number) = inherited(&bed);
+    let (_file, number) = inherited(&bed, "handover");
     let (code, text) = said(&open(&bed, &number));
     assert_eq!(code, Some(4));
     assert_eq!(
@@ -148,7 +198,7 @@ fn each_refusal_is_one_sentence_a_code_and_a_next_step() {
 #[test]
 fn a_tpm_that_is_not_there_is_said() {
     let bed = laid_out();
-    let (_file, number) = inherited(&bed);
+    let (_file, number) = inherited(&bed, "handover");
     let arguments = |tpm| {
         [
             "open",
@@ -234,6 +284,7 @@ Usage: unseal <COMMAND>
 Commands:
   provision    First boot: take ownership of the TPM and seal a new root
   open         Each boot: open the root and hand over the derived keys
+  recover      When the TPM does not open the root: seal it again with the recovery key
   phase        In the initrd: measure that a phase of the boot begins
   approve      At the site: approve a change of the platform before it happens
   reseal-site  On the appliance: let the root also open to a change that the site approved

@@ -178,7 +178,7 @@ fn a_root_sealed_under_another_version_of_the_policy_is_said() {
     let tpm = bed.start();
     let path = bed.path("state/root.cbor");
     let mut bytes = std::fs::read(&path).unwrap();
-    assert_eq!(bytes[..2], [0x8b, 2], "an array of eleven, version 2");
+    assert_eq!(bytes[..2], [0x8b, 3], "an array of eleven, version 3");
     bytes[1] = 1;
     std::fs::write(&path, bytes).unwrap();
     assert_eq!(bed.open(&tpm).unwrap_err().code().id, "tpm.state-version");

@@ -2,16 +2,22 @@
 #![forbid(unsafe_code)]
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use casemate_attest::code::Code;
 use casemate_attest::digest::Digest;
-use casemate_device::{Opening, Provisioning, RuntimeLog, SiteApproval, Tpm, code};
-use clap::{Parser, Subcommand};
+use casemate_device::{
+    Opening, ProvisionError, Provisioning, RecoveryKey, RuntimeLog, SiteApproval, Tpm, UnsealError,
+    code,
+};
+use clap::{Args, Parser, Subcommand};
 use p256::ecdsa::{SigningKey, VerifyingKey};
 use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
+
+/// More than a recovery key takes, however it is spaced.
+const LONGEST_LINE: usize = 256;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -24,28 +30,35 @@ struct Arguments {
     command: Command,
 }
 
+/// What a root is sealed with.
+#[derive(Debug, Args)]
+struct First {
+    /// The TPM: device:/dev/tpmrm0 or swtpm:path=/absolute/socket
+    #[arg(long)]
+    tpm: String,
+    /// The state's TPM directory
+    #[arg(long)]
+    state: PathBuf,
+    /// The signed manifest of the release that runs
+    #[arg(long)]
+    release: PathBuf,
+    /// The release key (PEM): the root opens to releases it signs
+    #[arg(long)]
+    release_key: PathBuf,
+    /// The site key (PEM): the root opens to changes it approves
+    #[arg(long)]
+    site_key: PathBuf,
+    /// The firmware's event log
+    #[arg(long)]
+    firmware_log: PathBuf,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// First boot: take ownership of the TPM and seal a new root
     Provision {
-        /// The TPM: device:/dev/tpmrm0 or swtpm:path=/absolute/socket
-        #[arg(long)]
-        tpm: String,
-        /// The state's TPM directory
-        #[arg(long)]
-        state: PathBuf,
-        /// The signed manifest of the release that runs
-        #[arg(long)]
-        release: PathBuf,
-        /// The release key (PEM): the root opens to releases it signs
-        #[arg(long)]
-        release_key: PathBuf,
-        /// The site key (PEM): the root opens to changes it approves
-        #[arg(long)]
-        site_key: PathBuf,
-        /// The firmware's event log
-        #[arg(long)]
-        firmware_log: PathBuf,
+        #[command(flatten)]
+        first: First,
     },
     /// Each boot: open the root and hand over the derived keys
     Open {
@@ -67,9 +80,18 @@ enum Command {
         /// Number of the open descriptor that receives the state volume's key
         #[arg(long)]
         volume_fd: Option<u32>,
+        /// Number of the open descriptor that receives a new recovery key as text. Once one was
+        /// typed back nothing is written to it
+        #[arg(long)]
+        recovery_fd: Option<u32>,
         /// Shut older releases out from now on
         #[arg(long)]
         raise_floor: bool,
+    },
+    /// When the TPM does not open the root: seal it again with the recovery key
+    Recover {
+        #[command(flatten)]
+        first: First,
     },
     /// In the initrd: measure that a phase of the boot begins
     Phase {
@@ -121,17 +143,8 @@ struct Failure {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Provision {
-            tpm,
-            state,
-            release,
-            release_key,
-            site_key,
-            firmware_log,
-        } => {
-            let inputs = [&release, &release_key, &site_key, &firmware_log];
-            provision(&tpm, &state, inputs)
-        }
+        Command::Provision { first } => provision(&first),
+        Command::Recover { first } => recover(&first),
         Command::Open {
             tpm,
             state,
@@ -139,10 +152,12 @@ fn main() -> ExitCode {
             runtime_log,
             out_fd,
             volume_fd,
+            recovery_fd,
             raise_floor,
         } => {
             let opening = (state, release, runtime_log);
-            open(&tpm, &opening, [Some(out_fd), volume_fd], raise_floor)
+            let descriptors = [Some(out_fd), volume_fd, recovery_fd];
+            open(&tpm, &opening, descriptors, raise_floor)
         }
         Command::Phase {
             tpm,
@@ -169,18 +184,44 @@ fn main() -> ExitCode {
     }
 }
 
-fn provision(tcti: &str, state: &Path, inputs: [&PathBuf; 4]) -> Result<(), Failure> {
+fn provision(first: &First) -> Result<(), Failure> {
     let what = "cannot set up the appliance on this TPM";
-    let [release, release_key, site_key, firmware_log] = inputs;
-    let tpm = connect(what, tcti)?;
+    sealing(what, first, |tpm, provisioning| {
+        casemate_device::provision(tpm, provisioning)
+    })
+}
+
+/// The key is a line of standard input: nobody sees it among the arguments.
+fn recover(first: &First) -> Result<(), Failure> {
+    let what = "cannot recover the appliance root";
+    let mut line = zeroize::Zeroizing::new(String::with_capacity(LONGEST_LINE));
+    let failure = |why: String, code: &'static Code| Failure { what, why, code };
+    io::stdin()
+        .lock()
+        .take(u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX))
+        .read_line(&mut line)
+        .map_err(|error| failure(error.to_string(), &code::RECOVERY_TYPED))?;
+    let key =
+        RecoveryKey::from_text(&line).map_err(|error| failure(error.to_string(), error.code()))?;
+    sealing(what, first, |tpm, provisioning| {
+        casemate_device::recover(tpm, provisioning, &key)
+    })
+}
+
+fn sealing(
+    what: &'static str,
+    first: &First,
+    seal: impl FnOnce(&Tpm, Provisioning<'_>) -> Result<(), ProvisionError>,
+) -> Result<(), Failure> {
+    let tpm = connect(what, &first.tpm)?;
     let provisioning = Provisioning {
-        state,
-        release: &read(what, release, &code::OTHER_RELEASE)?,
-        release_key: &read_key(what, release_key)?,
-        site_key: &read_key(what, site_key)?,
-        firmware_log: &read(what, firmware_log, &code::FIRMWARE_LOG)?,
+        state: &first.state,
+        release: &read(what, &first.release, &code::OTHER_RELEASE)?,
+        release_key: &read_key(what, &first.release_key)?,
+        site_key: &read_key(what, &first.site_key)?,
+        firmware_log: &read(what, &first.firmware_log, &code::FIRMWARE_LOG)?,
     };
-    casemate_device::provision(&tpm, provisioning).map_err(|error| Failure {
+    seal(&tpm, provisioning).map_err(|error| Failure {
         what,
         why: error.to_string(),
         code: error.code(),
@@ -190,7 +231,7 @@ fn provision(tcti: &str, state: &Path, inputs: [&PathBuf; 4]) -> Result<(), Fail
 fn open(
     tcti: &str,
     (state, release, runtime_log): &(PathBuf, PathBuf, PathBuf),
-    descriptors: [Option<u32>; 2],
+    descriptors: [Option<u32>; 3],
     raise_floor: bool,
 ) -> Result<(), Failure> {
     let what = "cannot open the appliance root";
@@ -203,10 +244,13 @@ fn open(
     };
     // The descriptors first: the root opens once a boot, and must not be opened for nobody.
     let mut outs = Vec::new();
-    for fd in descriptors.into_iter().flatten() {
-        let path = format!("/proc/self/fd/{fd}");
-        let out = OpenOptions::new().write(true).open(path);
-        outs.push((fd, out.map_err(handed(fd))?));
+    for descriptor in descriptors {
+        let out = descriptor.map(|fd| {
+            let path = format!("/proc/self/fd/{fd}");
+            let out = OpenOptions::new().write(true).open(path);
+            out.map(|out| (fd, out)).map_err(handed(fd))
+        });
+        outs.push(out.transpose()?);
     }
     let release = read(what, release, &code::OTHER_RELEASE)?;
     let tpm = connect(what, tcti)?;
@@ -216,16 +260,23 @@ fn open(
         runtime_log,
         raise_floor,
     };
-    let (handover, volume) =
-        casemate_device::open_with_volume(&tpm, opening).map_err(|error| Failure {
-            what,
-            why: error.to_string(),
-            code: error.code(),
-        })?;
-    let handover = handover.to_bytes();
-    let secrets: [&[u8]; 2] = [&handover, volume.bytes()];
-    for ((fd, out), secret) in outs.iter_mut().zip(secrets) {
-        out.write_all(secret).map_err(handed(*fd))?;
+    let failed = |error: UnsealError| Failure {
+        what,
+        why: error.to_string(),
+        code: error.code(),
+    };
+    let opened = casemate_device::open_whole(&tpm, opening).map_err(failed)?;
+    let recovery = match outs.last() {
+        Some(Some(_)) => opened.new_recovery_key(state).map_err(failed)?,
+        _ => None,
+    };
+    let text = recovery.map(|key| key.text()).unwrap_or_default();
+    let handover = opened.handover.to_bytes();
+    let secrets: [&[u8]; 3] = [&handover, opened.volume.bytes(), text.as_bytes()];
+    for (out, secret) in outs.into_iter().zip(secrets) {
+        if let Some((fd, mut out)) = out {
+            out.write_all(secret).map_err(handed(fd))?;
+        }
     }
     Ok(())
 }

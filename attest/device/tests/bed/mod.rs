@@ -9,7 +9,7 @@
 pub(crate) mod raw;
 pub(crate) mod tap;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use casemate_attest::digest::Digest;
 use casemate_attest::evidence::POLICY_PCRS;
@@ -17,10 +17,11 @@ use casemate_attest::release::{BootRules, ExpectedEvent, Reference, Release, Rel
 use casemate_attest::sealing;
 use casemate_device::swtpm::Swtpm;
 use casemate_device::{
-    Handover, Opening, ProvisionError, Provisioning, RuntimeLog, Tpm, UnsealError,
+    Handover, Opened, Opening, ProvisionError, Provisioning, RecoveryKey, RuntimeLog, Tpm,
+    UnsealError,
 };
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
-use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use p256::ecdsa::{Signature, SigningKey};
 
 /// One event of the recorded boot.
 #[derive(Clone)]
@@ -298,18 +299,38 @@ impl Bed {
         firmware_log: &[u8],
         release: &[u8],
     ) -> Result<(), ProvisionError> {
-        let keys: [&VerifyingKey; 2] = [
-            self.release_key.verifying_key(),
-            self.site_key.verifying_key(),
-        ];
-        casemate_device::provision(
+        let state = self.path("state");
+        casemate_device::provision(tpm, self.provisioning(&state, firmware_log, release))
+    }
+
+    fn provisioning<'a>(
+        &'a self,
+        state: &'a Path,
+        firmware_log: &'a [u8],
+        release: &'a [u8],
+    ) -> Provisioning<'a> {
+        Provisioning {
+            state,
+            release,
+            release_key: self.release_key.verifying_key(),
+            site_key: self.site_key.verifying_key(),
+            firmware_log,
+        }
+    }
+
+    pub(crate) fn recover(&self, tpm: &Tpm, key: &RecoveryKey) -> Result<(), ProvisionError> {
+        let (state, log, release) = (self.path("state"), log(&self.boot), self.release());
+        casemate_device::recover(tpm, self.provisioning(&state, &log, &release), key)
+    }
+
+    pub(crate) fn open_whole(&self, tpm: &Tpm) -> Result<Opened, UnsealError> {
+        casemate_device::open_whole(
             tpm,
-            Provisioning {
+            Opening {
                 state: &self.path("state"),
-                release,
-                release_key: keys[0],
-                site_key: keys[1],
-                firmware_log,
+                release: &self.release(),
+                runtime_log: &self.path("runtime.log"),
+                raise_floor: false,
             },
         )
     }
