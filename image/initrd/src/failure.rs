@@ -30,6 +30,9 @@ pub(crate) enum Failure {
         /// Its words, or how it ended.
         words: String,
     },
+    /// The TPM keeps the root, and nobody typed the recovery key.
+    #[error("the TPM keeps the root, and no recovery key was typed")]
+    Declined,
     /// The state volume is not one that this image makes.
     #[error("the state volume: {0}")]
     Volume(String),
@@ -43,6 +46,7 @@ impl Failure {
             Self::CommandLine(_) => "init.command-line",
             Self::Missing(_) => "init.missing",
             Self::Program { .. } => "init.program",
+            Self::Declined => "init.declined",
             Self::Volume(_) => "init.volume",
         }
     }

@@ -29,12 +29,13 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// A new, empty file.
+    /// An empty file, instead of one that a refused attempt may have left.
     pub(crate) fn new(name: &str) -> Result<Self, Failure> {
         let path = Path::new(FOLDER).join(name);
         let file = OpenOptions::new()
             .write(true)
-            .create_new(true)
+            .create(true)
+            .truncate(true)
             .mode(0o600)
             .open(&path)
             .map_err(Failure::system("cannot make", &path))?;
@@ -55,6 +56,14 @@ impl Keeper {
         rustix::fs::fchown(&self.file, Some(root), Some(group)).map_err(failed)?;
         let mode = Mode::from_raw_mode(0o440);
         rustix::fs::fchmod(&self.file, mode).map_err(Failure::system("cannot close", &self.path))
+    }
+
+    /// Whether nothing was written.
+    pub(crate) fn is_empty(&self) -> Result<bool, Failure> {
+        let found = self.file.metadata();
+        found
+            .map(|found| found.len() == 0)
+            .map_err(Failure::system("cannot look at", &self.path))
     }
 
     /// Removes the file.

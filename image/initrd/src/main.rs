@@ -17,6 +17,7 @@ mod failure;
 mod handover;
 mod kernel;
 mod program;
+mod recovery;
 mod root;
 mod seal;
 mod volume;

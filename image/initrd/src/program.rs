@@ -1,5 +1,6 @@
 //! Programs of the initrd: run to their end, their words kept for the console.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -19,8 +20,7 @@ impl Program {
         command
             .env_clear()
             .env("DM_DISABLE_UDEV", "1")
-            .env("PATH", "/usr/sbin:/usr/bin")
-            .stdin(Stdio::null());
+            .env("PATH", "/usr/sbin:/usr/bin");
         Self { path, command }
     }
 
@@ -37,15 +37,25 @@ impl Program {
     }
 
     /// Runs it; its standard output.
-    pub(crate) fn run(mut self) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn run(self) -> Result<Vec<u8>, Failure> {
+        self.run_with(&[])
+    }
+
+    /// The same, with `input` on its standard input: no secret is among arguments.
+    pub(crate) fn run_with(mut self, input: &[u8]) -> Result<Vec<u8>, Failure> {
         let failed = |words: String| Failure::Program {
             program: self.path,
             words,
         };
-        let done = self
-            .command
-            .output()
-            .map_err(|error| failed(error.to_string()))?;
+        let refused = |error: std::io::Error| failed(error.to_string());
+        self.command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = self.command.spawn().map_err(refused)?;
+        // Whoever ends without reading says why; a broken pipe says nothing more.
+        let _read = child.stdin.take().map(|mut pipe| pipe.write_all(input));
+        let done = child.wait_with_output().map_err(refused)?;
         if done.status.success() {
             return Ok(done.stdout);
         }

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::handover::{self, Keeper};
 use crate::kernel::wait_for;
 use crate::program::Program;
+use crate::recovery;
 use crate::volume::{DAEMON, make_file_system};
 
 const UNSEAL: &str = "/unseal";
@@ -90,30 +91,56 @@ pub(crate) struct Keys {
 pub(crate) fn open(disk: &Disk, release: &Path) -> Result<Keys, Failure> {
     handover::make_folder()?;
     let sealed = mount_sealed(disk)?;
-    if !sealed.join("root.cbor").exists() {
+    // A record of a recovery key without a root is an appliance that lost something, not a new one.
+    let recoverable = sealed.join("recovery.cbor").exists();
+    let sealing = |word| sealing(word, &sealed, release);
+    if !recoverable && !sealed.join("root.cbor").exists() {
         say("first boot: taking ownership of the TPM");
-        Program::new(UNSEAL)
-            .args(["provision", "--tpm", TPM, "--release-key", RELEASE_KEY])
-            .args(["--site-key", SITE_KEY, "--firmware-log", FIRMWARE_LOG])
-            .args(["--state"])
-            .path(&sealed)
-            .args(["--release"])
-            .path(release)
-            .run()?;
+        sealing("provision").run()?;
     }
-    let (daemon, volume) = (Keeper::new("handover")?, Keeper::new("volume")?);
+    let keys = match unseal(&sealed, release) {
+        Err(why) if recoverable => {
+            recovery::offer(&why, || sealing("recover"))?;
+            unseal(&sealed, release)?
+        }
+        other => other?,
+    };
+    say("the TPM has opened the root");
+    let [daemon, volume, recovery] = keys;
+    daemon.give(DAEMON)?;
+    // The console shows it until it was typed back, and has it from systemd (`OpenFile=`).
+    if recovery.is_empty()? {
+        recovery.remove()?;
+    }
+    Ok(Keys { sealed, volume })
+}
+
+/// `unseal provision` and `unseal recover` are given the same.
+fn sealing(word: &'static str, sealed: &Path, release: &Path) -> Program {
+    Program::new(UNSEAL)
+        .args([word, "--tpm", TPM, "--release-key", RELEASE_KEY])
+        .args(["--site-key", SITE_KEY, "--firmware-log", FIRMWARE_LOG])
+        .args(["--state"])
+        .path(sealed)
+        .args(["--release"])
+        .path(release)
+}
+
+/// The daemon's hand-over, the volume's key, the recovery key or nothing.
+fn unseal(sealed: &Path, release: &Path) -> Result<[Keeper; 3], Failure> {
+    let [daemon, volume, recovery] = ["handover", "volume", "recovery"].map(Keeper::new);
+    let keys = [daemon?, volume?, recovery?];
+    let numbers = keys.each_ref().map(|key| key.number().to_string());
+    let [daemon, volume, recovery] = numbers.each_ref().map(String::as_str);
     Program::new(UNSEAL)
         .args(["open", "--tpm", TPM, "--runtime-log", RUNTIME_LOG])
-        .args(["--out-fd", &daemon.number().to_string()])
-        .args(["--volume-fd", &volume.number().to_string()])
-        .args(["--state"])
-        .path(&sealed)
+        .args(["--out-fd", daemon, "--volume-fd", volume])
+        .args(["--recovery-fd", recovery, "--state"])
+        .path(sealed)
         .args(["--release"])
         .path(release)
         .run()?;
-    daemon.give(DAEMON)?;
-    say("the TPM has opened the root");
-    Ok(Keys { sealed, volume })
+    Ok(keys)
 }
 
 /// The file system that holds the sealed object. It is no secret and cannot be encrypted: its
