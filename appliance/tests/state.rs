@@ -377,6 +377,59 @@ fn an_old_copy_and_another_tpm_are_told_apart() {
     assert_eq!(store.anchored().unwrap(), last);
 }
 
+/// A recovery key brought the root to another TPM, and with it the state.
+#[test]
+fn a_moved_state_is_taken_up_once_and_said() {
+    let (dir, tpm) = (dir(), Tpm::at(5));
+    let (store, _) = open(dir.path(), &tpm).unwrap();
+    store.anchor().unwrap();
+    store.anchor().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let old = tempfile::tempdir().unwrap();
+    bed::copy(dir.path(), old.path());
+    // Its counter stands lower, or higher: only the recovery says that it is no other TPM's.
+    for at in [1, 900] {
+        let (dir, new) = (tempfile::tempdir().unwrap(), Tpm::at(at));
+        bed::copy(old.path(), dir.path());
+        open(dir.path(), &new).unwrap_err();
+        let recovered = |dir: &std::path::Path| Setup {
+            recovered_at: Some(at),
+            ..bed::setup(dir, &new)
+        };
+        let store = Store::open(recovered(dir.path())).unwrap().0;
+        let head = store.checkpoint().checkpoint.size;
+        let said = store.read(head - 1).unwrap();
+        assert_eq!(said.leaf.kind, "tpm.moved");
+        let counter = (7, at);
+        assert!(
+            matches!(said.entry, Some(Entry::TpmMoved { journal, counter: now })
+                if (journal, now) == counter)
+        );
+        // The anchoring before is another TPM's word.
+        assert_eq!(store.anchored(), None);
+        store.close().unwrap();
+        drop(store);
+        // Before the first anchoring it is found as it was left, and nothing is said twice.
+        let store = Store::open(recovered(dir.path())).unwrap().0;
+        let kinds = |number| store.read(number).unwrap().leaf.kind;
+        let head = store.checkpoint().checkpoint.size;
+        assert_eq!(kinds(head - 1), "state.opened");
+        assert_eq!(store.anchor().unwrap().counter, at + 1);
+        store.close().unwrap();
+        drop(store);
+        // From then on the copy of before is an old copy, whatever the handover says.
+        let error = Store::open(recovered(old.path())).unwrap_err();
+        assert!(
+            ["journal.rolled-back", "tpm.other"].contains(&error.code().id),
+            "{error}"
+        );
+        let store = Store::open(recovered(dir.path())).unwrap().0;
+        assert_eq!(store.anchored().unwrap().counter, at + 1);
+        store.close().unwrap();
+    }
+}
+
 #[test]
 fn the_counter_survives_a_stop_between_its_two_steps() {
     let (dir, tpm) = (dir(), Tpm::at(5));

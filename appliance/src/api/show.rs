@@ -379,6 +379,9 @@ fn sentence(entry: &Entry) -> String {
             format!("agentd connected as uid {uid}, process {pid}")
         }
         Entry::AgentLost { code, message } => format!("agentd lost: {code}: {message}"),
+        Entry::TpmMoved { journal, counter } => format!(
+            "a recovery key brought the state to another TPM: counter {counter} instead of {journal}"
+        ),
         Entry::Denied { by, what, code } => format!("{by} refused to {what}: {code}"),
     }
 }

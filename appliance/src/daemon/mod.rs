@@ -87,6 +87,7 @@ pub fn run(flags: Flags) -> Result<(), Failure> {
         dir: flags.state.clone(),
         kek: Kek::new(handover.store_kek),
         witness: Box::new(chip.clone()),
+        recovered_at: handover.recovered_at,
         clocks: Arc::clone(&clocks),
         segment_bytes: SEGMENT_BYTES,
     })

@@ -83,6 +83,7 @@ impl<'r> Batch<'r> {
             | Entry::Closed
             | Entry::KeyCreated { .. }
             | Entry::Checkpoint { .. }
+            | Entry::TpmMoved { .. }
             | Entry::EvidenceIssued { .. }
             | Entry::AgentConnected { .. }
             | Entry::AgentLost { .. }

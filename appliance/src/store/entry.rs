@@ -212,6 +212,16 @@ pub enum Entry {
         #[n(2)]
         code: String,
     },
+    /// A recovery key brought the state to another TPM: its counter is the one from here on.
+    #[n(18)]
+    TpmMoved {
+        /// The last value that the journal had of the TPM before.
+        #[n(0)]
+        journal: u64,
+        /// This TPM's.
+        #[n(1)]
+        counter: u64,
+    },
 }
 
 impl Entry {
@@ -234,6 +244,7 @@ impl Entry {
             Self::AgentConnected { .. } => "agent.connected",
             Self::AgentLost { .. } => "agent.lost",
             Self::Denied { .. } => "denied",
+            Self::TpmMoved { .. } => "tpm.moved",
         }
     }
 

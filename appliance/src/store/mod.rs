@@ -55,6 +55,8 @@ pub struct Setup {
     pub kek: Kek,
     /// The TPM.
     pub witness: Box<dyn Witness>,
+    /// What the TPM's counter was when a recovery key brought the root to it, from the handover.
+    pub recovered_at: Option<u64>,
     /// The machine's clocks.
     pub clocks: Arc<dyn Clocks>,
     /// Size from which a segment gets no further group; [`crate::journal::SEGMENT_BYTES`].

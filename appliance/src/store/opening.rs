@@ -35,7 +35,8 @@ const REPLAY: u64 = 256;
 #[derive(Debug, Default)]
 struct Seen {
     leaves: Leaves,
-    last_checkpoint: Option<u64>,
+    /// The last entry that says where the TPM's counter stands.
+    last_counter: Option<u64>,
     erased: Vec<u64>,
     last_kind: String,
 }
@@ -48,6 +49,8 @@ struct Opened {
     seen: Seen,
     counter: u64,
     last: Option<Anchored>,
+    /// The journal's own counter, if it is not this TPM's.
+    moved_from: Option<u64>,
     report: Report,
 }
 
@@ -110,6 +113,7 @@ fn begin(setup: &mut Setup, cut_off: Option<Examined>) -> Result<Opened, OpenErr
         seen: Seen::default(),
         counter,
         last: None,
+        moved_from: None,
         report,
     })
 }
@@ -128,20 +132,28 @@ fn take_up(setup: &mut Setup, examined: Examined, seen: Seen) -> Result<Opened, 
         recorded(appliance, keyring, &reader, number, place)
     };
     // 4. An old copy, or another TPM, before anything is cut, rebuilt or said.
-    let (mut counter, mut last) = (None, None);
-    if let Some(number) = seen.last_checkpoint
-        && let Some(entry) = recorded(number, &keyring)?.entry
-    {
-        last = anchored(appliance, &entry, &seen, keyring.signing());
-        counter = last.as_ref().map(|last| last.counter);
-    }
-    if counter.is_none()
-        && let Some(Entry::StateCreated { counter: first, .. }) = recorded(0, &keyring)?.entry
-    {
-        counter = Some(first);
-    }
-    let counter = counter.ok_or(ReadError::Unknown(0))?;
-    anchor::settle(setup.witness.as_mut(), counter)?;
+    let entry = recorded(seen.last_counter.unwrap_or(0), &keyring)?.entry;
+    let entry = entry.ok_or(ReadError::Unknown(0))?;
+    let mut last = anchored(appliance, &entry, &seen, keyring.signing());
+    let journal = match (&last, &entry) {
+        (Some(last), _) => last.counter,
+        (None, Entry::StateCreated { counter, .. } | Entry::TpmMoved { counter, .. }) => *counter,
+        _ => return Err(ReadError::Unknown(0).into()),
+    };
+    // A recovery is believed at one value of the counter, which its first anchoring leaves behind.
+    let tpm = setup.witness.counter()?;
+    let moved_from = (setup.recovered_at == Some(tpm) && journal != tpm).then_some(journal);
+    let counter = match moved_from {
+        // Another TPM's key signed the last anchoring: nothing vouches for the log until the next.
+        Some(_) => {
+            last = None;
+            tpm
+        }
+        None => {
+            anchor::settle(setup.witness.as_mut(), journal)?;
+            journal
+        }
+    };
     // 5. Erasures that were cut off.
     for number in &seen.erased {
         if let Some(Entry::KeyErased { subject, .. }) = recorded(*number, &keyring)?.entry {
@@ -166,6 +178,7 @@ fn take_up(setup: &mut Setup, examined: Examined, seen: Seen) -> Result<Opened, 
         seen,
         counter,
         last,
+        moved_from,
         report,
     })
 }
@@ -179,6 +192,7 @@ fn start(setup: Setup, lock: Lock, opened: Opened) -> Result<(Store, Report), Op
         seen,
         counter,
         last,
+        moved_from,
         mut report,
     } = opened;
     let Setup {
@@ -220,6 +234,9 @@ fn start(setup: Setup, lock: Lock, opened: Opened) -> Result<(Store, Report), Op
         },
     };
     store.commit(first)?;
+    if let Some(journal) = moved_from {
+        store.commit(Entry::TpmMoved { journal, counter })?;
+    }
     report.swept = store.sweep()?;
     report.entries = store.checkpoint().checkpoint.size;
     Ok((store, report))
@@ -245,7 +262,7 @@ impl Seen {
             return;
         };
         match leaf.kind.as_str() {
-            "checkpoint" => self.last_checkpoint = Some(number),
+            "state.created" | "checkpoint" | "tpm.moved" => self.last_counter = Some(number),
             "key.erased" => self.erased.push(number),
             _ => {}
         }

@@ -102,6 +102,7 @@ pub(crate) fn setup(dir: &Path, tpm: &Tpm) -> Setup {
         dir: dir.to_owned(),
         kek: Kek::new(KEK),
         witness: Box::new(tpm.clone()),
+        recovered_at: None,
         clocks: Arc::new(Ticks::default()),
         segment_bytes: SEGMENT_BYTES,
     }
