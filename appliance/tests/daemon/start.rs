@@ -45,6 +45,35 @@ fn the_state_of_another_tpm_is_refused() {
     assert!(names(&bed.path("run")).is_empty(), "no socket was opened");
 }
 
+#[test]
+fn a_state_that_a_recovery_key_moved_to_another_tpm_goes_on() {
+    let mut bed = Bed::running();
+    bed.add_workflow("greet", "fail");
+    bed.stop();
+    bed.recover();
+    for _ in 0..2 {
+        bed.start();
+        let workflows = bed.json(&["workflow", "list"]);
+        assert_eq!(workflows[0]["name"], "greet", "{workflows}");
+        bed.stop();
+    }
+    bed.start();
+    let entries = bed.json(&["audit", "list"]);
+    let moved: Vec<&str> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["kind"] == "tpm.moved")
+        .map(|entry| entry["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(moved.len(), 1, "{entries}");
+    assert!(moved[0].contains("to another TPM: counter 1 instead of"));
+    // The new TPM vouches for the whole log.
+    let out = bed.path("enrolment");
+    let said = bed.casemate(&["enrolment", "--out", out.to_str().unwrap()]);
+    assert_eq!(said.exit, 0, "{said:?}");
+}
+
 /// The same memory under a descriptor that a child inherits.
 fn inherited(fd: &OwnedFd) -> OwnedFd {
     nix::unistd::dup(fd).unwrap()

@@ -7,7 +7,9 @@ use casemate_attest::evidence::POLICY_PCRS;
 use casemate_attest::release::{BootRules, ExpectedEvent, Reference, Release, ReleaseParts, Rule};
 use casemate_attest::sealing;
 use casemate_device::swtpm::Swtpm;
-use casemate_device::{Handover, Opening, Provisioning, RuntimeLog};
+use casemate_device::{
+    Opened, Opening, ProvisionError, Provisioning, RecoveryKey, RuntimeLog, Tpm,
+};
 use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use p256::ecdsa::{Signature, SigningKey};
 
@@ -185,7 +187,23 @@ fn release(events: &[BootEvent], number: u64, key: &SigningKey) -> Vec<u8> {
 
 /// Starts and provisions the TPM, opens the root. Leaves firmware.log,
 /// runtime.log and release.cose in the directory.
-pub(crate) fn open_root(swtpm: &Swtpm, directory: &Path) -> Handover {
+pub(crate) fn open_root(swtpm: &Swtpm, directory: &Path) -> Opened {
+    open_by(swtpm, directory, casemate_device::provision)
+}
+
+/// The same on another TPM, with the state's root, from a recovery key.
+pub(crate) fn recover_root(swtpm: &Swtpm, directory: &Path, key: &RecoveryKey) -> Opened {
+    std::fs::remove_file(directory.join("runtime.log")).unwrap();
+    open_by(swtpm, directory, |tpm, provisioning| {
+        casemate_device::recover(tpm, provisioning, key)
+    })
+}
+
+fn open_by(
+    swtpm: &Swtpm,
+    directory: &Path,
+    seal: impl FnOnce(&Tpm, Provisioning<'_>) -> Result<(), ProvisionError>,
+) -> Opened {
     let events = boot();
     let (key, site) = (release_key(), site_key());
     let release = release(&events, 5, &key);
@@ -195,7 +213,7 @@ pub(crate) fn open_root(swtpm: &Swtpm, directory: &Path) -> Handover {
     let tpm = swtpm.open().unwrap();
     tpm.measured_start(&log(&events), &RuntimeLog::at(&path("runtime.log")))
         .unwrap();
-    casemate_device::provision(
+    seal(
         &tpm,
         Provisioning {
             state: &path("state/tpm"),
@@ -206,7 +224,7 @@ pub(crate) fn open_root(swtpm: &Swtpm, directory: &Path) -> Handover {
         },
     )
     .unwrap();
-    casemate_device::open(
+    casemate_device::open_whole(
         &tpm,
         Opening {
             state: &path("state/tpm"),

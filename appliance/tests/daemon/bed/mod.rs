@@ -14,6 +14,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use casemate_device::Handover;
+use casemate_device::Opened;
 use casemate_device::swtpm::Swtpm;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -44,6 +45,7 @@ pub(crate) struct Said {
 pub(crate) struct Bed {
     pub(crate) daemon: Option<Child>,
     pub(crate) handover: OwnedFd,
+    opened: Opened,
     swtpm: Option<Swtpm>,
     pub(crate) directory: tempfile::TempDir,
 }
@@ -54,10 +56,11 @@ impl Bed {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let swtpm = Swtpm::start(&path("tpm"), &path("tpm.sock")).unwrap();
-        let handover = boot::open_root(&swtpm, directory.path());
+        let opened = boot::open_root(&swtpm, directory.path());
         Self {
             daemon: None,
-            handover: sealed(&handover),
+            handover: sealed(&opened.handover),
+            opened,
             swtpm: Some(swtpm),
             directory,
         }
@@ -80,8 +83,19 @@ impl Bed {
         let other = self.path("other");
         std::fs::create_dir(&other).unwrap();
         let swtpm = Swtpm::start(&self.path("other-tpm"), &self.path("tpm.sock")).unwrap();
-        let handover = boot::open_root(&swtpm, &other);
-        self.handover = sealed(&handover);
+        let opened = boot::open_root(&swtpm, &other);
+        self.handover = sealed(&opened.handover);
+        self.swtpm = Some(swtpm);
+    }
+
+    /// Another TPM in place of this one, and this state's root on it by the recovery key.
+    pub(crate) fn recover(&mut self) {
+        let key = self.opened.new_recovery_key(&self.path("state/tpm"));
+        let key = key.unwrap().unwrap();
+        self.swtpm.take().unwrap().stop();
+        let swtpm = Swtpm::start(&self.path("other-tpm"), &self.path("tpm.sock")).unwrap();
+        self.opened = boot::recover_root(&swtpm, self.directory.path(), &key);
+        self.handover = sealed(&self.opened.handover);
         self.swtpm = Some(swtpm);
     }
 
