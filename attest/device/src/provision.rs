@@ -126,13 +126,14 @@ pub fn provision(tpm: &Tpm, provisioning: Provisioning<'_>) -> Result<(), Provis
     }
     let root = match (owned.owner_set, owned.lockout_set) {
         (false, false) => {
+            let root = ApplianceRoot::random()?;
             let fresh = Fresh {
-                root: ApplianceRoot::random()?,
+                root: &root,
                 epoch: 1,
                 recovered: false,
             };
-            seal_anew(tpm, provisioning, &release, pcr7, &part, &fresh)?;
-            fresh.root
+            seal_anew(tpm, provisioning, &release, pcr7, &part, fresh)?;
+            root
         }
         // Interrupted after the owner authorisation was set: the record is complete, open it.
         (true, _) if part.exists() => resume(tpm, &release, &part)?,
@@ -167,11 +168,11 @@ pub fn recover(
         // before the owner authorisation was set begins again here, a later one below.
         (false, false, false) => {
             let fresh = Fresh {
-                root: root.clone(),
+                root: &root,
                 epoch: record.epoch,
                 recovered: true,
             };
-            seal_anew(tpm, provisioning, &release, pcr7, &part, &fresh)?;
+            seal_anew(tpm, provisioning, &release, pcr7, &part, fresh)?;
             take_ownership(tpm, &root, owned)?;
         }
         // Ours, or of somebody else: the TPM is asked before anything is changed. What it holds
@@ -234,8 +235,8 @@ fn check_platform(
 }
 
 /// What is brought to a TPM that holds nothing of ours.
-struct Fresh {
-    root: ApplianceRoot,
+struct Fresh<'a> {
+    root: &'a ApplianceRoot,
     epoch: u64,
     recovered: bool,
 }
@@ -247,9 +248,9 @@ fn seal_anew(
     release: &Release,
     pcr7: Digest,
     part: &Path,
-    fresh: &Fresh,
+    fresh: Fresh<'_>,
 ) -> Result<(), ProvisionError> {
-    let root = &fresh.root;
+    let root = fresh.root;
     let storage = make_storage_root(tpm)?;
     remove_leftovers(tpm)?;
     let log_key_name = make_log_key(&storage, root)?;
