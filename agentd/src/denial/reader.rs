@@ -119,6 +119,7 @@ impl Reader {
             stream,
             waiting: Vec::new(),
             flush: None,
+            ready: false,
         })
     }
 }
@@ -261,15 +262,17 @@ struct Listening {
     waiting: Vec<(u32, Fact, u64)>,
     /// The request that is not answered yet.
     flush: Option<u64>,
+    /// Its first mark has come by.
+    ready: bool,
 }
 
 impl Listening {
     fn listen(&mut self) -> ExitCode {
-        if self.tell(&FromReader::Ready).is_err() {
-            return ExitCode::FAILURE;
-        }
+        // Until its own first mark has come by, what comes was denied before it was there:
+        // to those who had the same users before.
+        mark();
         loop {
-            let timeout = self.flush.map(|_| AGAIN);
+            let timeout = (!self.ready || self.flush.is_some()).then_some(AGAIN);
             let mut both = [
                 PollFd::new(&self.channel, PollFlags::IN),
                 PollFd::new(&self.socket, PollFlags::IN),
@@ -331,6 +334,12 @@ impl Listening {
 
     fn sort(&mut self, told: Told) -> io::Result<()> {
         match told {
+            Told::Mark if !self.ready => {
+                self.ready = true;
+                self.stream.forget();
+                self.tell(&FromReader::Ready)
+            }
+            _ if !self.ready => Ok(()),
             Told::Fact(uid, fact) => {
                 let known = |one: &&mut (u32, Fact, u64)| one.0 == uid && one.1 == fact;
                 if let Some((_, _, count)) = self.waiting.iter_mut().find(known) {
@@ -405,4 +414,95 @@ fn record(message: &[u8]) -> Option<Record> {
     let text = message.get(16..length)?;
     let text = text.split(|b| *b == 0).next().unwrap_or_default();
     Record::parse(u16::from_ne_bytes(kind), text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: u32 = 600_000_000;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap()
+    }
+
+    /// A record as the kernel sends it.
+    fn send(kernel: &OwnedFd, kind: u16, serial: u64, rest: &str) {
+        let text = format!("audit(1.000:{serial}): {rest}");
+        let length = u32::try_from(text.len() + 16).unwrap();
+        let mut message = length.to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.extend([0; 10]);
+        message.extend(text.as_bytes());
+        rustix::io::write(kernel, &message).unwrap();
+    }
+
+    fn filtered(kernel: &OwnedFd, serial: u64, (uid, pid, call): (u32, u32, i64)) {
+        let rest = format!(
+            "auid=4294967295 uid={uid} gid={uid} ses=4294967295 pid={pid} comm=\"x\" \
+             exe=\"/x\" sig=0 arch=c000003e syscall={call} compat=0 ip=0x1 code=0x50000"
+        );
+        send(kernel, super::super::record::SECCOMP, serial, &rest);
+    }
+
+    fn next(agentd: &OwnedFd) -> FromReader {
+        let mut bytes = [0; FRAME];
+        let length = rustix::io::read(agentd, &mut bytes).unwrap();
+        codec::decode_canonical(&bytes[..length]).unwrap()
+    }
+
+    #[test]
+    fn what_was_denied_before_it_listened_is_not_told() {
+        let ((socket, kernel), (channel, agentd)) = (pair(), pair());
+        let own = (77, libc::SYS_getppid);
+        let mark = (own.0, u32::try_from(own.1).unwrap());
+        // The end of a run before this one, by the same users; then two numbers are missed.
+        let domain = format!("domain=5 status=allocated mode=enforcing pid=3 uid={BASE}");
+        send(&kernel, super::super::record::LANDLOCK_DOMAIN, 1, &domain);
+        filtered(&kernel, 2, (BASE, 9, libc::SYS_bpf));
+        filtered(&kernel, 5, (BASE - 1, own.0, own.1));
+        let gone = "domain=5 status=deallocated denials=7";
+        send(&kernel, super::super::record::LANDLOCK_DOMAIN, 6, gone);
+        filtered(&kernel, 7, (BASE + 1, 10, libc::SYS_bpf));
+        rustix::net::send(
+            &agentd,
+            &codec::encode(&ToReader::Flush { number: 1 }),
+            SendFlags::NOSIGNAL,
+        )
+        .unwrap();
+        let reader = std::thread::spawn(move || {
+            Listening {
+                socket,
+                channel,
+                stream: Stream::new(BASE, 2048, mark),
+                waiting: Vec::new(),
+                flush: None,
+                ready: false,
+            }
+            .listen()
+        });
+        assert_eq!(next(&agentd), FromReader::Ready);
+        let seen = next(&agentd);
+        assert!(
+            matches!(
+                seen,
+                FromReader::Seen {
+                    uid: 1,
+                    count: 1,
+                    ..
+                }
+            ),
+            "{seen:?}"
+        );
+        filtered(&kernel, 8, (BASE - 1, own.0, own.1));
+        assert_eq!(next(&agentd), FromReader::Flushed { number: 1 });
+        drop(agentd);
+        reader.join().unwrap();
+    }
 }

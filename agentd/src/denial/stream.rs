@@ -91,6 +91,14 @@ impl Stream {
         self.sort(record)
     }
 
+    /// Forgets all that came so far, but for the number that the next one has.
+    pub(super) fn forget(&mut self) {
+        self.open.clear();
+        self.domains.clear();
+        self.missing.clear();
+        self.lost = 0;
+    }
+
     /// The kernel numbers events without a gap; they may come a little out of order.
     fn number(&mut self, serial: u64) {
         if serial <= self.newest {
