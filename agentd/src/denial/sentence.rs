@@ -49,6 +49,17 @@ impl Held<'_> {
     pub fn explain_end(&self, ending: &Ending) -> Vec<Denial> {
         let mut all = Vec::new();
         let leaf = &self.profile.leaf;
+        if ending.pids_refused > 0 {
+            let what = "start one more process or thread".to_owned();
+            // A job's own limit may be lower than its profile's: the most that there were.
+            let most = match ending.pids_peak {
+                0 => leaf.pids,
+                peak => peak,
+            };
+            let why = format!("the limit of {most} processes was reached");
+            let words = (Layer::ControlGroup, what, why, self.limit("pids"));
+            all.push((words, ending.pids_refused));
+        }
         if ending.memory_kills > 0 {
             let what = "have more memory than its limit".to_owned();
             let why = format!(
@@ -57,17 +68,19 @@ impl Held<'_> {
                 self.profile.name(),
                 leaf.memory_bytes
             );
-            all.push((Layer::ControlGroup, what, why, self.limit("memory_bytes")));
+            let words = (Layer::ControlGroup, what, why, self.limit("memory_bytes"));
+            all.push((words, 1));
         }
         // 25: SIGXFSZ.
         if ending.how == How::Signalled(25) {
             let most = self.profile.rlimits.file_bytes;
             let what = "write a file beyond the largest size".to_owned();
             let why = format!("the profile {} gives {most} bytes", self.profile.name());
-            all.push((Layer::Rlimits, what, why, self.limit("file_bytes")));
+            let words = (Layer::Rlimits, what, why, self.limit("file_bytes"));
+            all.push((words, 1));
         }
         all.into_iter()
-            .map(|words| self.denial("", words, 1))
+            .map(|(words, count)| self.denial("", words, count))
             .collect()
     }
 

@@ -117,9 +117,11 @@ pub(super) struct Account {
     #[n(2)]
     pub(super) pids_peak: u64,
     #[n(3)]
+    pub(super) pids_refused: u64,
+    #[n(4)]
     pub(super) disk_written: u64,
     /// Whether it is proven that nothing of the sandbox is left.
-    #[n(4)]
+    #[n(5)]
     pub(super) gone: bool,
 }
 
@@ -283,6 +285,7 @@ fn see_through(running: &Running, ticket: &OwnedFd) -> (Account, Vec<u8>) {
         memory_peak: ending.memory_peak,
         memory_kills: ending.memory_kills,
         pids_peak: ending.pids_peak,
+        pids_refused: ending.pids_refused,
         disk_written: ending.disk_written,
         gone: false,
     };

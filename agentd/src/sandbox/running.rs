@@ -113,6 +113,8 @@ pub struct Ending {
     pub memory_kills: u64,
     /// Most processes and threads at once, the launcher and init among them.
     pub pids_peak: u64,
+    /// Processes and threads that were not made because the limit was reached.
+    pub pids_refused: u64,
     /// Bytes written to disks.
     pub disk_written: u64,
 }
@@ -324,6 +326,7 @@ impl Running {
             memory_peak: usage.memory_peak,
             memory_kills: usage.memory_kills,
             pids_peak: usage.pids_peak,
+            pids_refused: usage.pids_refused,
             disk_written: usage.disk_written,
         }
     }
@@ -349,6 +352,7 @@ impl Running {
             memory_peak: account.memory_peak,
             memory_kills: account.memory_kills,
             pids_peak: account.pids_peak,
+            pids_refused: account.pids_refused,
             disk_written: account.disk_written,
         }
     }

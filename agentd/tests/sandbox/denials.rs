@@ -75,6 +75,15 @@ fn each_layer_says_what_it_held_and_what_would_allow_it() {
         serde_json::json!([]),
         "{report:#}"
     );
+    let report = reported("desktop", &["--limit", "pids=20"], &["fork-many"]);
+    demand(
+        &report,
+        &[
+            "start one more process or thread: ",
+            "layer control-group, the limit of 20 processes was reached",
+            "a higher pids below [limits] in the profile desktop",
+        ],
+    );
     let report = reported("script", &[], &["socket-unix"]);
     demand(
         &report,

@@ -51,6 +51,8 @@ pub(crate) struct Usage {
     pub(crate) memory_kills: u64,
     /// Most processes and threads at once.
     pub(crate) pids_peak: u64,
+    /// Processes and threads that were not made because the limit was reached.
+    pub(crate) pids_refused: u64,
     /// Bytes written to disks.
     pub(crate) disk_written: u64,
 }

@@ -149,12 +149,14 @@ impl Version {
                 memory_peak: number(&text("memory.max_usage_in_bytes"), ""),
                 memory_kills: number(&text("memory.oom_control"), "oom_kill "),
                 pids_peak: number(&text("pids.peak"), ""),
+                pids_refused: number(&text("pids.events"), "max "),
                 disk_written: written(&text("blkio.throttle.io_service_bytes"), " Write "),
             },
             Self::Two => Usage {
                 memory_peak: number(&text("memory.peak"), ""),
                 memory_kills: number(&text("memory.events"), "oom_kill "),
                 pids_peak: number(&text("pids.peak"), ""),
+                pids_refused: number(&text("pids.events"), "max "),
                 disk_written: written(&text("io.stat"), " wbytes="),
             },
         }
@@ -268,6 +270,7 @@ mod tests {
                 "memory.max_usage_in_bytes" => "123\n",
                 "memory.oom_control" => "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
                 "pids.peak" => "9\n",
+                "pids.events" => "max 4\n",
                 "blkio.throttle.io_service_bytes" => {
                     "8:0 Read 1\n8:0 Write 20\n254:0 Write 300\nTotal 321\n"
                 }
@@ -280,6 +283,7 @@ mod tests {
                 "memory.peak" => "123\n",
                 "memory.events" => "low 0\noom 3\noom_kill 2\n",
                 "pids.peak" => "9\n",
+                "pids.events" => "max 4\n",
                 "io.stat" => "8:0 rbytes=1 wbytes=20 rios=1\n254:0 rbytes=0 wbytes=300\n",
                 _ => "",
             }
@@ -289,6 +293,7 @@ mod tests {
             memory_peak: 123,
             memory_kills: 2,
             pids_peak: 9,
+            pids_refused: 4,
             disk_written: 320,
         };
         assert_eq!(Version::One.usage(one), used);
