@@ -13,6 +13,7 @@ use rustix::thread::CapabilitySet;
 use super::enclosure::JOBS;
 use super::identity;
 use super::landlock::{self, Right, Rule};
+use super::layer::Layer;
 use super::refusal::Refusal;
 use super::seccomp::{self, Filter};
 
@@ -40,7 +41,9 @@ pub fn confine_supervisor(read: &[String]) -> Result<(), Refusal> {
         })
         .chain([jobs])
         .collect();
-    landlock::restrict(&rules, &[])?;
+    if Layer::SupervisorLandlock.stands() {
+        landlock::restrict(&rules, &[])?;
+    }
     seccomp::install(&Filter::compile(&["supervisor".to_owned()])?)
 }
 

@@ -1,6 +1,8 @@
 //! The layers by name: for denials that say which one held, and for test builds
 //! that take exactly one away to show what it was good for.
 //!
+//! All but the last are a sandbox's; the last holds agentd's own supervisor.
+//!
 //! A release has no switch: without the cargo feature `weaken`, [`Layer::stands`]
 //! is the constant `true` and the tests of it are compiled away. The feature is in
 //! no default set, and a build with it bears a mark and does not serve: build.rs.
@@ -8,7 +10,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// One of the mechanisms that a sandbox is made of.
+/// One of the mechanisms that a sandbox, or agentd's own confinement, is made of.
 ///
 /// `no_new_privs` is not among them: Landlock and seccomp each set it themselves,
 /// so no build can be without it and with them.
@@ -62,14 +64,16 @@ pub enum Layer {
     Landlock,
     /// Landlock's scopes: signals and abstract sockets end at the border.
     Scopes,
-    /// Foreign tables of system calls kill; `clone3` does not exist.
+    /// Foreign tables of system calls kill; `clone3` does not exist; nothing is watched.
     Gate,
     /// The allow-list of system calls.
     Calls,
+    /// Landlock's rules for agentd's supervisor: files of jobs, and nothing else.
+    SupervisorLandlock,
 }
 
 /// Each layer and its name on a command line and in a sentence.
-const NAMES: [(Layer, &str); 26] = [
+const NAMES: [(Layer, &str); 27] = [
     (Layer::Descriptors, "descriptors"),
     (Layer::ControlGroup, "control-group"),
     (Layer::Root, "root"),
@@ -96,6 +100,7 @@ const NAMES: [(Layer, &str); 26] = [
     (Layer::Scopes, "scopes"),
     (Layer::Gate, "gate"),
     (Layer::Calls, "calls"),
+    (Layer::SupervisorLandlock, "supervisor-landlock"),
 ];
 
 impl Layer {
@@ -164,7 +169,7 @@ pub mod weaken {
     static WITHOUT: OnceLock<Layer> = OnceLock::new();
 
     /// Takes one layer away from every sandbox that this process and its own
-    /// children make. The first call decides.
+    /// children make, or from themselves. The first call decides.
     pub fn take_away(layer: Layer) {
         let _first = WITHOUT.set(layer);
     }
@@ -186,7 +191,7 @@ mod tests {
             assert!(last < Some(layer), "{layer} is out of order");
             last = Some(layer);
         }
-        assert_eq!(last, Some(Layer::Calls));
+        assert_eq!(last, Some(Layer::SupervisorLandlock));
         assert!("nosuch".parse::<Layer>().unwrap_err().contains("gate"));
     }
 

@@ -8,6 +8,7 @@ use casemate_agentd::sandbox::Layer;
 
 use super::attempts::ALL;
 use super::place::{Host, Probe, Start, UID, as_inside, processes, until, word};
+use super::supervisor;
 use super::world::{Report, Seen};
 
 /// What a missing layer is shown by.
@@ -18,9 +19,11 @@ enum Proof {
     Gone(fn(&Host) -> bool),
     /// Nothing gets through alone: these layers held, and answered this.
     Behind(&'static str, &'static str),
+    /// agentd's supervisor, falling for what a job left it, is then led out.
+    Led,
 }
 
-const TABLE: [(Layer, Proof); 26] = [
+const TABLE: [(Layer, Proof); 27] = [
     (Layer::Descriptors, Proof::Through("inherited_socket")),
     (Layer::ControlGroup, Proof::Gone(memory_is_limited)),
     (Layer::Root, Proof::Through("tree_old_root")),
@@ -50,12 +53,14 @@ const TABLE: [(Layer, Proof); 26] = [
     (Layer::Landlock, Proof::Through("file_list_root")),
     // Signals do not leave the pid namespace, names not the network namespace.
     (Layer::Scopes, Proof::Behind("unix_abstract", "errno 111")),
-    // The list kills foreign tables as well, and no nested namespace is allowed.
+    // The list kills foreign tables as well, and no nested namespace is allowed; of a
+    // watch it still refuses the adding.
     (
         Layer::Gate,
         Proof::Behind("abi_clone3_hidden_flags", "errno 28"),
     ),
     (Layer::Calls, Proof::Through("kernel_seccomp_listener")),
+    (Layer::SupervisorLandlock, Proof::Led),
 ];
 
 #[test]
@@ -69,6 +74,11 @@ fn every_layer_that_is_left_away_is_missed() {
         let why = match proof {
             Proof::Through(name) => through(&host, name),
             Proof::Behind(name, answer) => behind(&host, name, answer),
+            Proof::Led => match (is_led_out(Host::confined()), is_led_out(host)) {
+                (false, true) => None,
+                (false, false) => Some("the supervisor is not led out".into()),
+                (true, _) => Some("the supervisor is led out with every layer".into()),
+            },
             Proof::Gone(holds) => match (holds(&whole), holds(&host)) {
                 (true, false) => None,
                 (true, true) => Some("nothing is missing".into()),
@@ -254,6 +264,15 @@ fn it_dies_with_its_launcher(host: &Host) -> bool {
     }
     host.wait("hostile", true);
     died
+}
+
+/// A supervisor that follows a job's link reads what the host has behind it.
+fn is_led_out(host: Host) -> bool {
+    let (host, world) = supervisor::staged(host);
+    let desktop = start(&host, "hostile", UID);
+    desktop.make("links", &world).unwrap().answer.unwrap();
+    assert_eq!(supervisor::read(&host, "honest", true), Ok("honest".into()));
+    supervisor::read(&host, "link", true) == Ok(world.secret.clone())
 }
 
 fn the_dead_are_reaped(host: &Host) -> bool {

@@ -202,10 +202,15 @@ impl Host {
         Self::started(&[], "confined")
     }
 
-    /// The same with one layer left away.
+    /// The same with one layer left away; confined if it is one of the supervisor's own.
     #[cfg(feature = "weaken")]
     pub(crate) fn without(layer: casemate_agentd::sandbox::Layer) -> Self {
-        Self::started(&["--without", layer.name()], "inside")
+        use casemate_agentd::sandbox::Layer;
+        let how = match layer {
+            Layer::SupervisorLandlock => "confined",
+            _ => "inside",
+        };
+        Self::started(&["--without", layer.name()], how)
     }
 
     fn started(flags: &[&str], how: &str) -> Self {

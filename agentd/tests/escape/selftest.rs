@@ -83,6 +83,10 @@ fn a_missing_layer_is_named_and_stops_it() {
             "control-group",
             "the limits of the control group is missing",
         ),
+        (
+            "supervisor-landlock",
+            "in the profile supervisor Landlock is missing",
+        ),
     ] {
         let output = selftest(&["--without", layer], &["--profile", "desktop"]);
         let text = String::from_utf8_lossy(&output.stderr);

@@ -10,7 +10,7 @@ fn host() -> (Host, World) {
     staged(Host::new())
 }
 
-fn staged(host: Host) -> (Host, World) {
+pub(super) fn staged(host: Host) -> (Host, World) {
     let mut world = host.world("supervisor", UID);
     world.share("secret", &world.secret);
     // As agentd names it; the job knows the name.
@@ -20,7 +20,7 @@ fn staged(host: Host) -> (Host, World) {
     (host, world)
 }
 
-fn read(host: &Host, path: &str, naive: bool) -> Result<String, String> {
+pub(super) fn read(host: &Host, path: &str, naive: bool) -> Result<String, String> {
     let path = format!("work/{path}");
     let answer = host.ask(&Ask::Read { path, naive }, None);
     match answer.refused {
