@@ -1,11 +1,11 @@
 //! Seccomp: which system calls exist at all.
 //!
 //! Two filters. The *gate* is the same for all: a foreign architecture's or x32's
-//! call kills the process, and `clone3`, whose flags a filter cannot read, does
-//! not exist. The *list* is the profile's: what `seccomp.toml` names is allowed,
-//! all else is EPERM. The list goes in last, because it forbids adding filters;
-//! where both answer an errno the newer filter's wins, so the list lets `clone3`
-//! through for the gate to answer.
+//! call kills the process; `clone3`, whose flags a filter cannot read, does not
+//! exist; and nothing is watched by inotify. The *list* is the profile's: what
+//! `seccomp.toml` names is allowed, all else is EPERM, and recorded. The list goes in
+//! last, because it forbids adding filters; where both answer an errno the newer
+//! filter's wins, so the list lets what the gate is to answer (`gate = true`) through.
 
 use std::collections::BTreeSet;
 
@@ -44,6 +44,9 @@ struct RawCall {
     why: String,
     #[serde(default)]
     when: Vec<RawCondition>,
+    /// Answered by the gate, whatever its arguments.
+    #[serde(default)]
+    gate: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,7 +80,7 @@ pub(crate) struct Set {
     pub(crate) name: String,
     /// What it is for.
     pub(crate) about: String,
-    /// Each call and its reason.
+    /// Each call and its reason; not those that the gate answers.
     pub(crate) calls: Vec<(String, String)>,
 }
 
@@ -93,6 +96,7 @@ pub(crate) fn sets() -> Result<Vec<Set>, Refusal> {
             calls: set
                 .calls
                 .into_iter()
+                .filter(|call| !call.gate)
                 .map(|call| (call.call, call.why))
                 .collect(),
         })
@@ -215,18 +219,21 @@ fn gate() -> BpfProgram {
     const RETURN: u16 = 0x06; // BPF_RET | BPF_K
     const AUDIT_ARCH_X86_64: u32 = 0xC000_003E;
     const X32_BIT: u32 = 0x4000_0000;
-    let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(u32::MAX);
-    let enosys = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
+    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
+    let errno = |errno: i32| libc::SECCOMP_RET_ERRNO | errno.cast_unsigned();
     let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
     vec![
         step(LOAD, 0, 0, 4),
-        step(EQUAL, 0, 4, AUDIT_ARCH_X86_64), // else kill
+        step(EQUAL, 0, 6, AUDIT_ARCH_X86_64), // else kill
         step(LOAD, 0, 0, 0),
-        step(AT_LEAST, 2, 0, X32_BIT), // kill
-        step(EQUAL, 2, 0, clone3),     // enosys
+        step(AT_LEAST, 4, 0, X32_BIT),                      // kill
+        step(EQUAL, 4, 0, number(libc::SYS_clone3)),        // does not exist
+        step(EQUAL, 4, 0, number(libc::SYS_inotify_init)),  // refused
+        step(EQUAL, 3, 0, number(libc::SYS_inotify_init1)), // refused
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
         step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
-        step(RETURN, 0, 0, enosys),
+        step(RETURN, 0, 0, errno(libc::ENOSYS)),
+        step(RETURN, 0, 0, errno(libc::EPERM)),
     ]
 }
 
@@ -241,9 +248,68 @@ pub(crate) fn install(list: &Filter) -> Result<(), Refusal> {
         seccompiler::apply_filter(&gate()).at(&code::SANDBOX_SECCOMP, failed)?;
     }
     if Layer::Calls.stands() {
-        // What it denies is what a reader explains. The gate's is not: every C library
-        // asks for clone3 once and does without.
+        // What it denies is what a reader explains. The gate's is not: programs ask for
+        // that once and do without.
         sys::install_recorded_filter(&list).at(&code::SANDBOX_SECCOMP, failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the gate answers to a call of a table, by running it.
+    fn answer(arch: u32, call: u32) -> u32 {
+        let gate = gate();
+        let (mut loaded, mut at) = (0, 0);
+        loop {
+            let one = &gate[at];
+            at += 1;
+            let jump = |holds: bool| usize::from(if holds { one.jt } else { one.jf });
+            match one.code {
+                0x20 => loaded = if one.k == 4 { arch } else { call },
+                0x15 => at += jump(loaded == one.k),
+                0x35 => at += jump(loaded >= one.k),
+                _ => return one.k,
+            }
+        }
+    }
+
+    #[test]
+    fn the_gate_answers_what_the_sets_leave_to_it_and_nothing_else() {
+        const X86_64: u32 = 0xC000_003E;
+        let numbers = include_str!("../denial/calls.txt");
+        let left: BTreeSet<String> = read()
+            .unwrap()
+            .set
+            .into_iter()
+            .flat_map(|set| set.calls)
+            .filter(|call| call.gate)
+            .map(|call| {
+                assert!(call.when.is_empty(), "{} is answered whole", call.call);
+                call.call
+            })
+            .collect();
+        for line in numbers.lines() {
+            let (number, name) = line.split_once(' ').unwrap();
+            let expected = match (left.contains(name), name) {
+                (false, _) => libc::SECCOMP_RET_ALLOW,
+                (true, "clone3") => libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned(),
+                (true, _) => libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
+            };
+            let number = number.parse().unwrap();
+            assert_eq!(answer(X86_64, number), expected, "{name}");
+            let killed = libc::SECCOMP_RET_KILL_PROCESS;
+            assert_eq!(answer(X86_64, number | 0x4000_0000), killed, "{name}");
+            assert_eq!(answer(0x4000_0003, number), killed, "{name}");
+        }
+        assert!(left.contains("inotify_init1"));
+        let offered = sets().unwrap().into_iter().flat_map(|set| set.calls);
+        assert!(
+            !offered
+                .map(|(name, _)| name)
+                .any(|name| left.contains(&name))
+        );
+    }
 }
