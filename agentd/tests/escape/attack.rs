@@ -280,8 +280,30 @@ pub(crate) fn say_to_port<T>(socket: OwnedFd, address: &T, scene: &Scene) -> Loo
     nothing()
 }
 
-/// Pushes a letter into the terminal, as if a person had typed it, by this request.
-pub(crate) fn push_input(scene: &Scene, request: i64) -> Loot {
+/// Connects to the host's port by this protocol of streams and says the tag.
+pub(crate) fn say_to_tcp(scene: &Scene, protocol: i32) -> Loot {
+    let socket = socket(libc::AF_INET, libc::SOCK_STREAM, protocol)?;
+    say_to_port(socket, &local(scene.port), scene)
+}
+
+/// Makes a socket to a part of the kernel.
+pub(crate) fn hold_netlink(protocol: i32) -> Loot {
+    hold_socket(libc::AF_NETLINK, libc::SOCK_RAW, protocol)
+}
+
+/// Makes a call on the shared rules, which gets the open file first, and holds them.
+pub(crate) fn hold_rules(scene: &Scene, number: i64, arguments: &[i64]) -> Loot {
+    let file = io(File::open(scene.shared("rules")))?;
+    let fd = i64::from(file.as_raw_fd());
+    call(number, &[&[fd], arguments].concat())?;
+    Ok(Got {
+        held: vec![file.into()],
+        ..Got::default()
+    })
+}
+
+/// Makes a request of the terminal.
+pub(crate) fn ask_terminal(scene: &Scene, request: i64, argument: i64) -> Loot {
     use std::os::unix::fs::OpenOptionsExt;
     let terminal = File::options()
         .read(true)
@@ -290,7 +312,7 @@ pub(crate) fn push_input(scene: &Scene, request: i64) -> Loot {
         .open(&scene.terminal);
     // Where there is none to be opened, whatever its input is.
     let fd = terminal.as_ref().map_or(0, AsRawFd::as_raw_fd);
-    call(libc::SYS_ioctl, &[fd.into(), request, at(b"x")])?;
+    call(libc::SYS_ioctl, &[fd.into(), request, argument])?;
     nothing()
 }
 

@@ -1,6 +1,6 @@
 //! Makes a netlink socket to the audit system.
 
-use super::super::attack::{Loot, Scene, hold_socket};
+use super::super::attack::{Loot, Scene, hold_netlink};
 use super::super::world::World;
 use super::{Attempt, Control, EPERM, bare};
 
@@ -13,5 +13,5 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(_: &Scene) -> Loot {
-    hold_socket(libc::AF_NETLINK, libc::SOCK_RAW, 9)
+    hold_netlink(9)
 }

@@ -1,6 +1,6 @@
 //! Connects by MPTCP, which a rule on TCP does not know.
 
-use super::super::attack::{Loot, Scene, local, say_to_port, socket};
+use super::super::attack::{Loot, Scene, say_to_tcp};
 use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
@@ -13,9 +13,5 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(scene: &Scene) -> Loot {
-    say_to_port(
-        socket(libc::AF_INET, libc::SOCK_STREAM, 262)?,
-        &local(scene.port),
-        scene,
-    )
+    say_to_tcp(scene, 262)
 }

@@ -1,9 +1,8 @@
 //! Takes a lease on a file that others need (F_SETLEASE): who opens it then waits.
 
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-use super::super::attack::{Got, Loot, Scene, call, io};
+use super::super::attack::{Loot, Scene, hold_rules};
 use super::super::world::{Report, World};
 use super::{Attempt, Control, EPERM};
 
@@ -16,15 +15,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(scene: &Scene) -> Loot {
-    let file = io(std::fs::File::open(scene.shared("rules")))?;
-    call(
-        libc::SYS_fcntl,
-        &[file.as_raw_fd().into(), 1024, libc::F_RDLCK.into()],
-    )?;
-    Ok(Got {
-        held: vec![file.into()],
-        ..Got::default()
-    })
+    hold_rules(scene, libc::SYS_fcntl, &[1024, libc::F_RDLCK.into()])
 }
 
 fn seen(world: &mut World, _: &Report) -> bool {

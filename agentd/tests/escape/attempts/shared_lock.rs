@@ -1,8 +1,6 @@
 //! Locks a file that others need (flock), and holds it.
 
-use std::os::fd::AsRawFd;
-
-use super::super::attack::{Got, Loot, Scene, call, io};
+use super::super::attack::{Loot, Scene, hold_rules};
 use super::super::world::{Report, World};
 use super::{Attempt, Control, EPERM};
 
@@ -15,18 +13,8 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(scene: &Scene) -> Loot {
-    let file = io(std::fs::File::open(scene.shared("rules")))?;
-    call(
-        libc::SYS_flock,
-        &[
-            file.as_raw_fd().into(),
-            (libc::LOCK_EX | libc::LOCK_NB).into(),
-        ],
-    )?;
-    Ok(Got {
-        held: vec![file.into()],
-        ..Got::default()
-    })
+    let exclusively = libc::LOCK_EX | libc::LOCK_NB;
+    hold_rules(scene, libc::SYS_flock, &[exclusively.into()])
 }
 
 fn seen(world: &mut World, _: &Report) -> bool {

@@ -1,6 +1,6 @@
 //! The same with bits above the 32 that the kernel reads (CVE-2019-10063).
 
-use super::super::attack::{Loot, Scene, push_input};
+use super::super::attack::{Loot, Scene, ask_terminal, at};
 use super::super::world::World;
 use super::{Attempt, Control, EPERM};
 
@@ -13,5 +13,5 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 };
 
 fn attack(scene: &Scene) -> Loot {
-    push_input(scene, 0x1_0000_5412)
+    ask_terminal(scene, 0x1_0000_5412, at(b"x"))
 }

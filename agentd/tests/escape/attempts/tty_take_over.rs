@@ -1,8 +1,6 @@
 //! Makes a terminal its controlling one (TIOCSCTTY).
 
-use std::os::unix::fs::OpenOptionsExt;
-
-use super::super::attack::{Loot, Scene, call, nothing};
+use super::super::attack::{Loot, Scene, ask_terminal, call};
 use super::super::world::{Report, World};
 use super::{Attempt, Control, EPERM};
 
@@ -16,14 +14,7 @@ pub(super) const ATTEMPT: Attempt = Attempt {
 
 fn attack(scene: &Scene) -> Loot {
     call(libc::SYS_setsid, &[]).ok();
-    let terminal = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOCTTY)
-        .open(&scene.terminal);
-    let fd = terminal.as_ref().map_or(0, std::os::fd::AsRawFd::as_raw_fd);
-    call(libc::SYS_ioctl, &[fd.into(), 0x540e, 1])?;
-    nothing()
+    ask_terminal(scene, 0x540e, 1)
 }
 
 fn seen(_: &mut World, report: &Report) -> bool {
