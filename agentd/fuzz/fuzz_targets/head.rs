@@ -3,7 +3,6 @@
 #![no_main]
 
 #[path = "../../src/egress/head.rs"]
-#[allow(dead_code)]
 mod head;
 
 use casemate_protocol::egress;
