@@ -26,6 +26,11 @@ const UID_COUNT: u32 = 1000;
 /// Runs this program again, as `inside` with one argument, in agentd's rooms with
 /// the built packs and this program of the hands.
 pub(crate) fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode {
+    ended(&rooms(argument, hands, more).run().unwrap())
+}
+
+/// Those rooms.
+pub(crate) fn rooms(argument: &str, hands: &Path, more: Vec<Extra>) -> Enclosure {
     assert!(nix::unistd::geteuid().is_root(), "this needs root");
     let var = Path::new(env!("CARGO_MANIFEST_DIR")).join("../var");
     let key = ReleaseKey::read(&var.join("dev/release.pub")).expect("run `make packs` first");
@@ -34,7 +39,7 @@ pub(crate) fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode 
         let pack = SignedPack::read(&path, &key).expect("run `make packs` first");
         pack.verify().unwrap().mount().unwrap()
     });
-    let how = Enclosure {
+    Enclosure {
         egress: None,
         packs: packs.into(),
         programs: None,
@@ -46,10 +51,12 @@ pub(crate) fn enter(argument: &str, hands: &Path, more: Vec<Extra>) -> ExitCode 
         passed: None,
         arguments: vec!["inside".to_owned(), argument.to_owned()],
     }
-    .run()
-    .unwrap();
+}
+
+/// The exit code for how the inner half ended.
+pub(crate) fn ended(how: &How) -> ExitCode {
     match how {
-        How::Exited(code) => ExitCode::from(u8::try_from(code).unwrap_or(101)),
+        How::Exited(code) => ExitCode::from(u8::try_from(*code).unwrap_or(101)),
         other => panic!("the inner half ended: {other:?}"),
     }
 }
