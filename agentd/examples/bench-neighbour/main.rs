@@ -29,6 +29,7 @@
 
 #[path = "../../tests/escape/attack.rs"]
 mod attack;
+#[path = "../../tests/escape/attacker.rs"]
 mod attacker;
 #[path = "../../tests/escape/deeds.rs"]
 mod deeds;
