@@ -18,10 +18,14 @@ use landlock::{
     RulesetCreated, RulesetStatus, Scope,
 };
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Uid};
-use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
+use rustix::thread::{
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, LinkNameSpaceType,
+    move_into_link_name_space,
+};
 use seccompiler::TargetArch;
 use serde_json::{Value, json};
 
@@ -86,7 +90,17 @@ impl Reader {
         };
         let errno = |e: rustix::io::Errno| failed(&e);
         let channel = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3).map_err(errno)?;
-        // 1. The socket, as root of the host: its buffer may be as large as needed.
+        // 1. The socket, as root of the host: its buffer may be as large as needed. The kernel
+        // tells only the first network namespace, where its threads are and agentd need not be.
+        let first = rustix::fs::open(
+            "/proc/2/ns/net",
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(errno)?;
+        move_into_link_name_space(first.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(errno)?;
+        drop(first);
         let socket = rustix::net::socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,

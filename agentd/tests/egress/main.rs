@@ -74,6 +74,8 @@ fn a_granted_page_is_fetched_and_every_connection_is_recorded() {
     assert!(ran.answers[0].contains("a page of the server"), "{ran:?}");
     assert_eq!(ran.answers[1], "through-a-tunnel", "{ran:?}");
     assert_eq!(ran.answers[2], "below-a-star");
+    // The kernel tells denials to the first network namespace, and this is another.
+    assert!(ran.watched, "{ran:?}");
     assert!(ran.answers[3].contains("a page of the server"));
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"] {
         assert!(ran.answers[4].contains(&format!("{name}=http://127.0.0.1:3128;")));

@@ -10,6 +10,7 @@
     reason = "an attacker's program for tests"
 )]
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt;
@@ -132,17 +133,25 @@ fn slow() -> io::Result<String> {
 fn flood(rest: &str) -> io::Result<String> {
     let (host, count) = rest.split_once(' ').unwrap();
     let count: usize = count.parse().unwrap();
-    let said = std::thread::scope(|scope| {
+    let mut said = 0;
+    let mut others = BTreeSet::new();
+    std::thread::scope(|scope| {
         let threads: Vec<_> = (0..count)
-            .map(|_| scope.spawn(|| tunnel(&format!("{host} x")).is_ok_and(|text| text == "x")))
+            .map(|_| scope.spawn(|| tunnel(&format!("{host} x"))))
             .collect();
-        threads
-            .into_iter()
-            .filter_map(|thread| thread.join().ok())
-            .filter(|said| *said)
-            .count()
+        for thread in threads {
+            match thread.join().unwrap() {
+                Ok(text) if text == "x" => said += 1,
+                other => drop(others.insert(format!("{other:?}"))),
+            }
+        }
     });
-    Ok(said.to_string())
+    // What the others met, so that a test that fails says it.
+    Ok([said.to_string()]
+        .into_iter()
+        .chain(others)
+        .collect::<Vec<_>>()
+        .join(" "))
 }
 
 /// `HOST:PORT COUNT`: so many tunnels, one after the other; their statuses.

@@ -234,6 +234,8 @@ pub(crate) struct Ran {
     pub(crate) output: Output,
     pub(crate) answers: Vec<String>,
     pub(crate) connections: Vec<Value>,
+    /// Somebody watched for denials.
+    pub(crate) watched: bool,
 }
 
 impl Ran {
@@ -254,6 +256,7 @@ impl Ran {
                 .as_array()
                 .cloned()
                 .unwrap_or_default(),
+            watched: report["denials"].is_array(),
             output,
         }
     }
